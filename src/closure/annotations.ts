@@ -1,0 +1,44 @@
+import { StatusError } from '../errors.ts';
+import { parseStorePath, type StorePath } from './store-path.ts';
+
+/** Names the store path of a `closureInfo` output, whose `store-paths` file lists the closure. */
+export const CLOSURE_ANNOTATION = 'containerd.io/snapshot/nix-closure';
+/** Legacy format: `"true"` on a layer whose store paths are annotations of their own. */
+export const LEGACY_LAYER_ANNOTATION = 'containerd.io/snapshot/nix-layer';
+/** Legacy format: this prefix and a number, one store path each. */
+export const LEGACY_PATH_PREFIX = 'containerd.io/snapshot/nix-store-path.';
+
+/**
+ * What a layer names: the `closureInfo` output, or the closure's store paths themselves
+ * (sorted, each once).
+ */
+export type LayerClosure =
+  | { readonly kind: 'closure-info'; readonly path: StorePath }
+  | { readonly kind: 'paths'; readonly paths: readonly StorePath[] };
+
+/**
+ * Reads the annotations of a layer (the labels of a snapshot) in either format.
+ *
+ * @returns undefined for an ordinary layer.
+ * @throws StatusError InvalidArgument naming the label whose value is not a store path.
+ */
+export function parseLayerAnnotations(labels: ReadonlyMap<string, string>): LayerClosure | undefined {
+  const closure = labels.get(CLOSURE_ANNOTATION);
+  if (closure !== undefined) return { kind: 'closure-info', path: checked(CLOSURE_ANNOTATION, closure) };
+  if (labels.get(LEGACY_LAYER_ANNOTATION) !== 'true') return undefined;
+  const paths = new Set<StorePath>();
+  for (const [label, value] of labels) {
+    if (label.startsWith(LEGACY_PATH_PREFIX)) paths.add(checked(label, value));
+  }
+  return { kind: 'paths', paths: [...paths].toSorted() };
+}
+
+function checked(label: string, value: string): StorePath {
+  const path = parseStorePath(value);
+  if (path !== undefined) return path;
+  throw new StatusError(
+    'InvalidArgument',
+    `label ${label}: ${JSON.stringify(value.slice(0, 300))} is not a store path ` +
+      '(/nix/store/<32 base-32 characters>-<name>, nothing after it): invalid argument',
+  );
+}

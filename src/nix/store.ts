@@ -1,0 +1,46 @@
+import type { StorePath } from '../closure/store-path.ts';
+
+/** How far a realise has come. Totals grow while Nix learns what it has to fetch. */
+export interface RealiseProgress {
+  readonly pathsDone: number;
+  readonly pathsTotal: number;
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  /** The substituters asked so far. */
+  readonly substituters: readonly string[];
+}
+
+export interface RealiseOptions {
+  /** Stops the work. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: RealiseProgress) => void;
+}
+
+/**
+ * The Nix store of the host. Backends: `nix-store` as a child process; later the daemon's worker protocol.
+ * Every failure is a StatusError whose message carries the path, the substituters asked and Nix's last lines;
+ * codes: FailedPrecondition (no substituter has it), Unavailable (a cache cannot be reached),
+ * PermissionDenied (signature refused), ResourceExhausted (disk full), Cancelled.
+ */
+export interface NixStore {
+  /** The directory on this host that holds what containers see as `/nix/store`. */
+  readonly realStoreDir: string;
+
+  /**
+   * Makes the paths and their closures valid and protects them by the GC root `root`.
+   * One process for all of them; the root exists before this returns.
+   *
+   * @param root absolute path of the symlink (or, for several paths, the prefix of the symlinks) to make;
+   *   its directory exists. On failure whatever was made of it is removed.
+   */
+  realise(paths: readonly StorePath[], root: string, options?: RealiseOptions): Promise<void>;
+
+  /** The subset of `paths` that is valid now. Never substitutes. */
+  valid(paths: readonly StorePath[]): Promise<ReadonlySet<StorePath>>;
+
+  /** The closure of valid paths, sorted, each once. */
+  closure(paths: readonly StorePath[]): Promise<readonly StorePath[]>;
+
+  /** Removes a root made by {@link realise}; a root that is not there is no error. */
+  removeRoot(root: string): Promise<void>;
+}

@@ -1,0 +1,40 @@
+import type { StorePath } from '../closure/store-path.ts';
+import type { Mount } from './mount.ts';
+
+/** What a store path is on disk; a symlink store path is shown as the symlink. */
+export type PathKind = 'directory' | 'file' | 'symlink';
+
+/** A store path of the closure with its kind; a symlink carries its target. */
+export interface ViewEntry {
+  readonly path: StorePath;
+  readonly kind: PathKind;
+  readonly linkTarget?: string;
+}
+
+/**
+ * How closures become part of a root file system. The planner is pure: it is given what is on disk and
+ * says which mount points a snapshot's own layer must have and which mounts follow its root mount.
+ * A one-mount view joins as a second implementation.
+ */
+export interface ClosureView {
+  readonly name: 'binds' | 'store';
+
+  /**
+   * What must exist below the root file system for {@link mounts} to work.
+   *
+   * @param entries the union of the closures of a chain, in any order.
+   * @param present kinds of what the chain already shows at `nix/store/<name>`, by name.
+   * @returns what to make in the snapshot's own `fs`, sorted by path; empty when nothing is missing.
+   */
+  mountPoints(entries: readonly ViewEntry[], present: ReadonlyMap<string, PathKind>): readonly MountPoint[];
+
+  /** The mounts to append to the root mount: sorted, each path once. */
+  mounts(entries: readonly ViewEntry[], realStoreDir: string): readonly Mount[];
+}
+
+/** A thing to create in a snapshot's own `fs`; `path` is relative to it (`nix/store/<name>`). */
+export interface MountPoint {
+  readonly path: string;
+  readonly kind: PathKind;
+  readonly linkTarget?: string;
+}
