@@ -1,0 +1,185 @@
+import type { Metadata, ServerUnaryCall, ServerWritableStream, sendUnaryData } from '@grpc/grpc-js';
+import { StatusError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { Method } from './proto.ts';
+import { statusNumber, toStatusError, wireMessage } from './status.ts';
+
+/** What a handler is told about the call besides its request. */
+export interface RpcContext {
+  /** Aborted when nobody waits for the answer any more; its reason is a StatusError Cancelled or DeadlineExceeded. */
+  readonly signal: AbortSignal;
+  readonly metadata: Metadata;
+  /** When the caller gives up; undefined when it said nothing. */
+  readonly deadline: Date | undefined;
+}
+
+/** One finished call: `/package.Service/Method`, the name of its status, how long it took. */
+export interface RpcRecord {
+  readonly method: string;
+  readonly code: string;
+  readonly milliseconds: number;
+}
+
+export interface HandlerDeps {
+  readonly log: Log;
+  readonly observe: (record: RpcRecord) => void;
+  readonly maxMessageBytes: number;
+}
+
+export type UnaryHandler = (request: object, context: RpcContext) => Promise<object>;
+export type StreamHandler = (request: object, context: RpcContext) => AsyncIterable<object>;
+
+type AnyCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>;
+
+/**
+ * Wraps a unary handler for grpc-js: every call gets exactly one answer, whatever the handler does.
+ * Requests and responses cross grpc-js as bytes, so that what cannot be decoded or encoded is answered here too:
+ * InvalidArgument and Internal.
+ */
+export function unaryHandler(method: Method, handle: UnaryHandler, deps: HandlerDeps) {
+  return (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void => {
+    const done = recorder(method, deps);
+    const context = contextOf(call);
+    respond(method, handle, call.request, context, deps).then(
+      (bytes) => {
+        done('OK');
+        answer(null, bytes);
+      },
+      (thrown: unknown) => {
+        const error = reasonFor(thrown, context.signal);
+        done(error.code, error);
+        answer(grpcStatus(error));
+      },
+    );
+  };
+}
+
+/**
+ * Wraps a handler that answers with a stream. The next message is asked for only when the one before it was taken
+ * by the transport, and the iterable's `return` is called as soon as the caller is gone.
+ */
+export function streamHandler(method: Method, handle: StreamHandler, deps: HandlerDeps) {
+  return (call: ServerWritableStream<Buffer, Buffer>): void => {
+    const done = recorder(method, deps);
+    const context = contextOf(call);
+    pump(method, handle, call, context, deps).then(
+      () => {
+        done('OK');
+        call.end();
+      },
+      (thrown: unknown) => {
+        const error = reasonFor(thrown, context.signal);
+        done(error.code, error);
+        call.emit('error', grpcStatus(error));
+      },
+    );
+  };
+}
+
+async function respond(
+  method: Method,
+  handle: UnaryHandler,
+  request: Buffer,
+  context: RpcContext,
+  deps: HandlerDeps,
+): Promise<Buffer> {
+  return encode(method, await handle(decode(method, request), context), deps);
+}
+
+async function pump(
+  method: Method,
+  handle: StreamHandler,
+  call: ServerWritableStream<Buffer, Buffer>,
+  context: RpcContext,
+  deps: HandlerDeps,
+): Promise<void> {
+  const iterator = handle(decode(method, call.request), context)[Symbol.asyncIterator]();
+  const gone = rejectionOf(context.signal);
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), gone.promise]);
+      if (next.done === true) return;
+      const bytes = encode(method, next.value, deps);
+      await Promise.race([new Promise<void>((taken) => call.write(bytes, () => taken())), gone.promise]);
+    }
+  } catch (error) {
+    iterator.return?.().catch((thrown: unknown) => {
+      deps.log.warn({ method: method.path, err: thrown }, 'a stopped stream failed while it cleaned up');
+    });
+    throw error;
+  } finally {
+    gone.dispose();
+  }
+}
+
+/** A promise that rejects with the signal's reason; `dispose` takes its listener off again. */
+function rejectionOf(signal: AbortSignal): { promise: Promise<never>; dispose: () => void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => undefined);
+  const onAbort = () => reject(signal.reason as Error);
+  if (signal.aborted) onAbort();
+  signal.addEventListener('abort', onAbort, { once: true });
+  return { promise, dispose: () => signal.removeEventListener('abort', onAbort) };
+}
+
+function contextOf(call: AnyCall): RpcContext {
+  const abort = new AbortController();
+  const until = call.getDeadline();
+  const deadline = until === Number.POSITIVE_INFINITY ? undefined : new Date(until);
+  call.once('cancelled', () => {
+    const late = deadline !== undefined && deadline.getTime() <= Date.now();
+    abort.abort(
+      late
+        ? new StatusError('DeadlineExceeded', `the deadline of ${call.getPath()} passed`)
+        : new StatusError('Cancelled', `the caller gave up ${call.getPath()}`),
+    );
+  });
+  return { signal: abort.signal, metadata: call.metadata, deadline };
+}
+
+function decode(method: Method, bytes: Buffer): object {
+  try {
+    return method.request.decode(bytes);
+  } catch (error) {
+    throw new StatusError(
+      'InvalidArgument',
+      `${method.path}: the request cannot be decoded: invalid argument`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+function encode(method: Method, response: object, deps: HandlerDeps): Buffer {
+  const bytes = method.response.encode(response);
+  if (bytes.length <= deps.maxMessageBytes) return bytes;
+  throw new StatusError(
+    'ResourceExhausted',
+    `${method.path}: the answer has ${bytes.length} bytes; a message may have ${deps.maxMessageBytes}`,
+  );
+}
+
+/** What a handler throws because its signal was aborted counts as the abort's own reason. */
+function reasonFor(thrown: unknown, signal: AbortSignal): StatusError {
+  if (signal.aborted && !(thrown instanceof StatusError)) return toStatusError(signal.reason);
+  return toStatusError(thrown);
+}
+
+function grpcStatus(error: StatusError): { code: number; details: string } {
+  return { code: statusNumber(error.code), details: wireMessage(error.message) };
+}
+
+function recorder(
+  method: Method,
+  { log, observe }: HandlerDeps,
+): (code: string, error?: StatusError) => void {
+  const start = performance.now();
+  return (code, error) => {
+    const milliseconds = performance.now() - start;
+    const fields = { method: method.path, code, ms: Math.round(milliseconds * 1000) / 1000 };
+    if (error?.code === 'Internal') log.error({ ...fields, err: error.cause ?? error }, 'rpc failed');
+    else log.debug(error === undefined ? fields : { ...fields, message: error.message }, 'rpc');
+    observe({ method: method.path, code, milliseconds });
+  };
+}
