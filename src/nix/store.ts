@@ -19,19 +19,20 @@ export interface RealiseOptions {
 /**
  * The Nix store of the host. Backends: `nix-store` as a child process; later the daemon's worker protocol.
  * Every failure is a StatusError whose message carries the path, the substituters asked and Nix's last lines;
- * codes: FailedPrecondition (no substituter has it), Unavailable (a cache cannot be reached),
- * PermissionDenied (signature refused), ResourceExhausted (disk full), Cancelled.
+ * codes: see `failure.ts`, and Cancelled.
  */
 export interface NixStore {
   /** The directory on this host that holds what containers see as `/nix/store`. */
   readonly realStoreDir: string;
 
   /**
-   * Makes the paths and their closures valid and protects them by the GC root `root`.
-   * One process for all of them; the root exists before this returns.
+   * Makes the paths and their closures valid and protects all of them by the one GC root `root`, which exists
+   * before this returns. Substitutes, never builds: a derivation file (`.drv`) is refused with InvalidArgument
+   * unless it belongs to the closure of another of the paths.
    *
-   * @param root absolute path of the symlink (or, for several paths, the prefix of the symlinks) to make;
-   *   its directory exists. On failure whatever was made of it is removed.
+   * @param paths at least one.
+   * @param root absolute path of the symlink to make; its directory exists. On failure it is removed, unless
+   *   it was there before.
    */
   realise(paths: readonly StorePath[], root: string, options?: RealiseOptions): Promise<void>;
 

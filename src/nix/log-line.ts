@@ -1,0 +1,85 @@
+/**
+ * One line of `--log-format internal-json`. Verbosity levels and the numbers of activity and result types:
+ * nix `src/libutil/include/nix/util/logging.hh`.
+ */
+export type LogLine =
+  | { readonly kind: 'message'; readonly level: number; readonly text: string }
+  | {
+      readonly kind: 'start';
+      readonly id: number;
+      readonly type: number;
+      readonly fields: readonly (string | number)[];
+    }
+  | {
+      readonly kind: 'result';
+      readonly id: number;
+      readonly type: number;
+      readonly fields: readonly (string | number)[];
+    }
+  | { readonly kind: 'stop'; readonly id: number };
+
+export const LEVEL = { error: 0, warning: 1, notice: 2, info: 3, talkative: 4, chatty: 5, debug: 6 } as const;
+export const ACTIVITY = {
+  copyPath: 100,
+  fileTransfer: 101,
+  copyPaths: 103,
+  substitute: 108,
+  queryPathInfo: 109,
+} as const;
+export const RESULT = { progress: 105, setExpected: 106 } as const;
+
+const PREFIX = '@nix ';
+
+/**
+ * Parses one line of a Nix program's stderr. A line that is not structured (plain text, broken JSON) is a
+ * message: `error` when it starts so, else `info`. Undefined for a structured line that carries nothing we use.
+ */
+export function parseLogLine(line: string): LogLine | undefined {
+  if (!line.startsWith(PREFIX)) return plain(line);
+  const value = parseObject(line.slice(PREFIX.length));
+  if (value === undefined) return plain(line);
+  const { action, id, type, level, msg, raw_msg: raw } = value;
+  if (action === 'msg' && typeof msg === 'string') {
+    const text = typeof raw === 'string' && level === LEVEL.error ? `error: ${raw}` : msg;
+    return { kind: 'message', level: typeof level === 'number' ? level : LEVEL.info, text: cleanText(text) };
+  }
+  if (typeof id !== 'number') return undefined;
+  if (action === 'stop') return { kind: 'stop', id };
+  if (typeof type !== 'number') return undefined;
+  if (action === 'start' || action === 'result') {
+    return { kind: action, id, type, fields: scalars(value['fields']) };
+  }
+  return undefined;
+}
+
+/** Text fit for an error message or a log: no terminal escapes, no control characters, one line. */
+export function cleanText(text: string): string {
+  return text.replaceAll(ESCAPES, '').replaceAll(CONTROLS, ' ').replaceAll(/ {2,}/g, ' ').trim();
+}
+
+/** CSI sequences (colours, cursor) and OSC sequences (titles, links): ECMA-48, xterm control sequences. */
+const ESC = String.fromCodePoint(0x1b);
+const BEL = String.fromCodePoint(0x07);
+const ESCAPES = new RegExp(`${ESC}(?:\\[[0-9;?]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(?:${BEL}|${ESC}\\\\))`, 'g');
+const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
+
+function plain(line: string): LogLine | undefined {
+  const text = cleanText(line);
+  if (text === '') return undefined;
+  const level = /^error\b/i.test(text) ? LEVEL.error : /^warning\b/i.test(text) ? LEVEL.warning : LEVEL.info;
+  return { kind: 'message', level, text };
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function scalars(value: unknown): readonly (string | number)[] {
+  if (!Array.isArray(value)) return [];
+  return value.filter((field) => typeof field === 'string' || typeof field === 'number');
+}

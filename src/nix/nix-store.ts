@@ -1,0 +1,259 @@
+import { lstat, rm } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { parseStorePath, type StorePath } from '../closure/store-path.ts';
+import { errnoOf, StatusError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { argumentChunks } from './argument-chunks.ts';
+import { askStoreUri } from './ask-store-uri.ts';
+import { derivationRefused, nixFailure, realiseFailure } from './failure.ts';
+import { RealiseLog } from './realise-log.ts';
+import { rootExpression } from './root-expression.ts';
+import { type NixResult, runNix } from './run-nix.ts';
+import { realStoreDirOf } from './store-uri.ts';
+import type { NixStore, RealiseOptions } from './store.ts';
+
+export interface NixStoreOptions {
+  /** Nix's `store` setting; undefined: what this host's nix.conf says. `NIX_REMOTE` is not inherited. */
+  readonly store?: string;
+  /** The real store directory; undefined: worked out from `store`. */
+  readonly realStoreDir?: string;
+  /** Name (looked up in PATH) or path of `nix-store`; `nix-instantiate` and `nix` are taken from beside it. */
+  readonly program?: string;
+  /** Replaces the host's substituters. */
+  readonly substituters?: readonly string[];
+  /** More nix.conf settings for our calls, by name. */
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+export interface NixStoreDeps {
+  readonly log: Log;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Longest list of paths that Nix may answer with, in bytes: half a million paths. */
+const MAX_ANSWER = 64 * 1024 * 1024;
+/** How long Nix may take to say which substituter answered what, after a failure. */
+const DIAGNOSIS_MS = 15_000;
+
+/** {@link NixStore} by Nix's own programs (2.8 or newer), one process per closure. */
+export class NixStoreCli implements NixStore {
+  readonly realStoreDir: string;
+  readonly #program: string;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #settings: readonly string[];
+  readonly #log: Log;
+
+  private constructor(options: NixStoreOptions & { realStoreDir: string }, deps: NixStoreDeps) {
+    this.realStoreDir = options.realStoreDir;
+    this.#program = options.program ?? 'nix-store';
+    this.#env = environment(deps.env);
+    this.#settings = settingsOf(options);
+    this.#log = deps.log;
+  }
+
+  /**
+   * Works out where the store is. Does not fail when Nix is not installed: ordinary images need none.
+   *
+   * @throws StatusError InvalidArgument for a store that cannot be used (see {@link realStoreDirOf}).
+   */
+  static async open(options: NixStoreOptions, deps: NixStoreDeps): Promise<NixStoreCli> {
+    if (options.realStoreDir !== undefined && !isAbsolute(options.realStoreDir)) {
+      throw new StatusError(
+        'InvalidArgument',
+        `real store directory ${options.realStoreDir}: not an absolute path`,
+      );
+    }
+    const program = options.program ?? 'nix-store';
+    const realStoreDir =
+      options.realStoreDir ??
+      realStoreDirOf(
+        options.store ?? (await askStoreUri(besideOf(program, 'nix'), environment(deps.env), deps.log)),
+      );
+    return new NixStoreCli({ ...options, realStoreDir }, deps);
+  }
+
+  /** What `nix-store --version` prints. Throws StatusError FailedPrecondition when Nix is not installed. */
+  async version(): Promise<string> {
+    const result = await this.#query(['--version']);
+    return result.trim();
+  }
+
+  async realise(paths: readonly StorePath[], root: string, options: RealiseOptions = {}): Promise<void> {
+    const derivations = paths.filter(isDerivation);
+    const outputs = paths.filter((path) => !isDerivation(path));
+    const [first] = outputs;
+    if (first === undefined) throw derivationRefused(derivations);
+    const hadRoot = await exists(root);
+    try {
+      if (outputs.length === 1) {
+        await this.#substitute(outputs, options, ['--add-root', root, '--indirect']);
+      } else {
+        for (const chunk of argumentChunks(outputs)) await this.#substitute(chunk, options, []);
+        await this.#rootAll(outputs, root, options.signal);
+      }
+      if (derivations.length > 0) await this.#checkDerivations(derivations, outputs);
+    } catch (error) {
+      if (!hadRoot) await this.removeRoot(root);
+      throw error;
+    }
+  }
+
+  async valid(paths: readonly StorePath[]): Promise<ReadonlySet<StorePath>> {
+    const valid = new Set(paths);
+    for (const chunk of argumentChunks([...valid])) {
+      const invalid = await this.#query(['--check-validity', '--print-invalid', ...chunk]);
+      for (const line of invalid.split('\n')) valid.delete(line as StorePath);
+    }
+    return valid;
+  }
+
+  async closure(paths: readonly StorePath[]): Promise<readonly StorePath[]> {
+    const closure = new Set<StorePath>();
+    for (const chunk of argumentChunks(paths)) {
+      const answer = await this.#query(['--query', '--requisites', ...chunk]);
+      for (const line of answer.split('\n')) {
+        const path = parseStorePath(line);
+        if (path !== undefined) closure.add(path);
+      }
+    }
+    return [...closure].toSorted();
+  }
+
+  async removeRoot(root: string): Promise<void> {
+    await rm(root, { force: true });
+  }
+
+  async #substitute(
+    paths: readonly StorePath[],
+    options: RealiseOptions,
+    rootArgs: readonly string[],
+  ): Promise<void> {
+    const log = new RealiseLog();
+    const result = await runNix({
+      program: this.#program,
+      args: ['--realise', ...paths, ...rootArgs, ...STRUCTURED, ...this.#settings],
+      env: this.#env,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      onLine: (line) => {
+        if (log.add(line)) options.onProgress?.(log.progress());
+      },
+    });
+    if (result.exitCode === 0) return;
+    const record = log.record();
+    const diagnosis =
+      record.messages.length === 0 ? undefined : await this.#diagnose(record.unknownPaths, options);
+    throw realiseFailure(paths, result, { ...record, httpStatus: diagnosis ?? record.httpStatus });
+  }
+
+  /**
+   * The HTTP status that each substituter answers with for `unknown`. Nix takes 401, 403 and 404 all for
+   * "has not got it" and tells them apart only in its debug log, which would be too much for a whole closure.
+   */
+  async #diagnose(
+    unknown: readonly string[],
+    options: RealiseOptions,
+  ): Promise<ReadonlyMap<string, number> | undefined> {
+    const path = unknown.map(parseStorePath).find((parsed) => parsed !== undefined);
+    if (path === undefined) return undefined;
+    const log = new RealiseLog();
+    const timeout = AbortSignal.timeout(DIAGNOSIS_MS);
+    try {
+      await runNix({
+        program: this.#program,
+        args: ['--realise', '--dry-run', '-vvv', path, ...STRUCTURED, ...this.#settings],
+        env: this.#env,
+        signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
+        onLine: (line) => {
+          log.add(line);
+        },
+      });
+    } catch (error) {
+      this.#log.debug({ path, error }, 'cannot ask Nix which substituter answered what');
+    }
+    return log.record().httpStatus;
+  }
+
+  async #rootAll(paths: readonly StorePath[], root: string, signal: AbortSignal | undefined): Promise<void> {
+    const log = new RealiseLog();
+    const result = await runNix({
+      program: besideOf(this.#program, 'nix-instantiate'),
+      args: ['--add-root', root, '--indirect', '-', ...PLAIN_EVALUATION, ...STRUCTURED, ...this.#settings],
+      env: this.#env,
+      input: rootExpression(paths),
+      ...(signal === undefined ? {} : { signal }),
+      onLine: (line) => {
+        log.add(line);
+      },
+    });
+    if (result.exitCode !== 0) throw realiseFailure(paths, result, log.record());
+  }
+
+  async #checkDerivations(derivations: readonly StorePath[], outputs: readonly StorePath[]): Promise<void> {
+    const closure = new Set(await this.closure(outputs));
+    const refused = derivations.filter((path) => !closure.has(path));
+    if (refused.length > 0) throw derivationRefused(refused);
+  }
+
+  async #query(args: readonly string[]): Promise<string> {
+    const log = new RealiseLog();
+    const result: NixResult = await runNix({
+      program: this.#program,
+      args: [...args, ...this.#settings],
+      env: this.#env,
+      maxOutput: MAX_ANSWER,
+      onLine: (line) => {
+        log.add(line);
+      },
+    });
+    if (result.exitCode !== 0) throw nixFailure(`nix-store ${args[0] ?? ''}`, result, log.record());
+    return result.stdout;
+  }
+}
+
+const STRUCTURED = ['--log-format', 'internal-json'];
+const PLAIN_EVALUATION = ['--option', 'restrict-eval', 'false', '--option', 'pure-eval', 'false'];
+
+/**
+ * `--max-jobs 0` is left out on purpose: before Nix 2.16 it also limits how many paths are fetched at a time,
+ * and a path that is no derivation file is only ever substituted.
+ */
+function settingsOf(options: NixStoreOptions): readonly string[] {
+  const settings = {
+    // A miss must not be remembered: the next pull may come right after the push to the cache.
+    'narinfo-cache-negative-ttl': '0',
+    ...(options.store === undefined ? {} : { store: options.store }),
+    ...(options.substituters === undefined ? {} : { substituters: options.substituters.join(' ') }),
+    ...options.settings,
+  };
+  return Object.entries(settings).flatMap(([name, value]) => ['--option', name, value]);
+}
+
+/** The environment of our Nix processes: the daemon's own, in English, without a store chosen behind our back. */
+function environment(env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
+  const kept = Object.entries(env).filter(
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined &&
+      entry[0] !== 'NIX_REMOTE' &&
+      !entry[0].startsWith('LC_') &&
+      entry[0] !== 'LANGUAGE',
+  );
+  return { ...Object.fromEntries(kept), LC_ALL: 'C' };
+}
+
+function besideOf(program: string, name: string): string {
+  return basename(program) === program ? name : join(dirname(program), name);
+}
+
+function isDerivation(path: StorePath): boolean {
+  return path.endsWith('.drv');
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw new StatusError('Internal', `GC root ${path}: cannot be looked up`, { cause: error });
+  }
+}
