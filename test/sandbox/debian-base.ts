@@ -10,10 +10,13 @@ import { withLock } from './lock.ts';
 export const SUITES = ['trixie', 'sid'] as const;
 export type Suite = (typeof SUITES)[number];
 
+/** A Debian folder: a suite to make nodes of, or `go`, trixie with a Go toolchain for building tools. */
+export type BaseName = Suite | 'go';
+
 /** Counts up when a base folder made by an older debian-base.sh must not be reused. */
 const FORMAT = 1;
 
-const PACKAGES = [
+const NODE_PACKAGES = [
   'busybox-static',
   'containerd',
   'containernetworking-plugins',
@@ -26,9 +29,15 @@ const PACKAGES = [
   'tini',
 ];
 
+const PACKAGES: Readonly<Record<BaseName, readonly string[]>> = {
+  trixie: NODE_PACKAGES,
+  sid: NODE_PACKAGES,
+  go: ['ca-certificates', 'golang-go'],
+};
+
 /** A Debian folder to make sandboxes of; read-only once it is built. */
 export interface DebianBase {
-  readonly suite: Suite;
+  readonly name: BaseName;
   readonly dir: string;
   /** Debian version of every installed package, by package name. */
   readonly versions: Readonly<Record<string, string>>;
@@ -40,44 +49,48 @@ export interface DebianBase {
  * @param log told each thing that takes long, in one line.
  * @throws StatusError FailedPrecondition when debootstrap or apt fail; the message names the log file.
  */
-export async function debianBase(suite: Suite, log: (line: string) => void = () => {}): Promise<DebianBase> {
-  return await withLock(`debian-${suite}`, async () => {
-    const dir = `${debianDir}/${suite}`;
+export async function debianBase(
+  name: BaseName,
+  log: (line: string) => void = () => {},
+): Promise<DebianBase> {
+  return await withLock(`debian-${name}`, async () => {
+    const dir = `${debianDir}/${name}`;
     await mkdir(debianDir, { recursive: true });
-    await removeLeftovers(suite);
-    if ((await readStamp(dir)) !== stamp(suite)) {
+    await removeLeftovers(name);
+    if ((await readStamp(dir)) !== stamp(name)) {
       await rm(dir, { recursive: true, force: true });
-      await build(suite, dir, log);
+      await build(name, dir, log);
     }
-    return { suite, dir, versions: parseVersions(await readFile(`${dir}/.versions`, 'utf8')) };
+    return { name, dir, versions: parseVersions(await readFile(`${dir}/.versions`, 'utf8')) };
   });
 }
 
 /** What a finished folder's stamp must say. */
-export function stamp(suite: Suite): string {
+export function stamp(name: BaseName): string {
   return createHash('sha256')
-    .update(JSON.stringify([FORMAT, suite, PACKAGES]))
+    .update(JSON.stringify([FORMAT, name, PACKAGES[name]]))
     .digest('hex');
 }
 
-export function stampFile(suite: Suite): string {
-  return `${debianDir}/${suite}/.stamp`;
+export function stampFile(name: BaseName): string {
+  return `${debianDir}/${name}/.stamp`;
 }
 
-async function build(suite: Suite, dir: string, log: (line: string) => void): Promise<void> {
+async function build(name: BaseName, dir: string, log: (line: string) => void): Promise<void> {
   await ensureDebootstrap(log);
   const mirror = await debianMirror();
+  const suite = name === 'go' ? 'trixie' : name;
   const temporary = `${dir}.tmp-${randomBytes(4).toString('hex')}`;
-  const logFile = `${debianDir}/${suite}.log`;
+  const logFile = `${debianDir}/${name}.log`;
   const script = fileURLToPath(new URL('debian-base.sh', import.meta.url));
-  log(`unpacking Debian ${suite} (about a minute, once)`);
+  log(`unpacking Debian ${suite} for ${name} (about a minute, once)`);
   try {
     // The build dies with this process, and its mounts with it.
     await execa(
       'setpriv',
       ['--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--fork', '--kill-child']
         .concat(['--mount-proc', 'sh', script, suite, temporary, mirror])
-        .concat(PACKAGES),
+        .concat(PACKAGES[name]),
       {
         env: { ...(await proxyEnvironment()), APT_SETTINGS: await aptAcquireSettings(), LOG: logFile },
         stdin: 'ignore',
@@ -87,11 +100,11 @@ async function build(suite: Suite, dir: string, log: (line: string) => void): Pr
     await rm(temporary, { recursive: true, force: true });
     throw new StatusError(
       'FailedPrecondition',
-      `cannot build the Debian ${suite} folder from ${mirror} (see ${logFile}): ${messageOf(error)}`,
+      `cannot build the Debian folder ${name} from ${mirror} (see ${logFile}): ${messageOf(error)}`,
       { cause: error },
     );
   }
-  await writeFile(`${temporary}/.stamp`, stamp(suite));
+  await writeFile(`${temporary}/.stamp`, stamp(name));
   await rename(temporary, dir);
 }
 
@@ -115,9 +128,9 @@ async function ensureDebootstrap(log: (line: string) => void): Promise<void> {
 }
 
 /** Folders of builders that died; the caller holds the lock, so no builder is alive. */
-async function removeLeftovers(suite: Suite): Promise<void> {
-  for (const name of await readdir(debianDir)) {
-    if (name.startsWith(`${suite}.tmp-`)) await rm(`${debianDir}/${name}`, { recursive: true, force: true });
+async function removeLeftovers(name: BaseName): Promise<void> {
+  for (const left of await readdir(debianDir)) {
+    if (left.startsWith(`${name}.tmp-`)) await rm(`${debianDir}/${left}`, { recursive: true, force: true });
   }
 }
 

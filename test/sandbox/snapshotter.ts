@@ -1,0 +1,107 @@
+import { connect } from 'node:net';
+import { existsSync } from 'node:fs';
+import { StatusError } from '../../src/errors.ts';
+import { SNAPSHOTTER_ROOT, SNAPSHOTTER_SOCKET } from './containerd.ts';
+import { inside, projectRoot } from './layout.ts';
+import type { Ending, SandboxProcess } from './process.ts';
+import type { Sandbox } from './sandbox.ts';
+import { waitFor } from './wait-for.ts';
+
+const BUNDLE = 'dist/nix-snapshotter.mjs';
+const CONFIG_FILE = '/etc/nix-snapshotter/config.toml';
+
+export interface SnapshotterOptions {
+  /** Text of its configuration file; none unless told. */
+  readonly config?: string;
+  readonly root?: string;
+  readonly socket?: string;
+  readonly logLevel?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Flags for node itself, before the program. */
+  readonly nodeFlags?: readonly string[];
+  /** Further flags of the daemon. */
+  readonly args?: readonly string[];
+}
+
+/**
+ * Starts our bundled daemon inside a sandbox and waits until it accepts connections.
+ *
+ * @throws StatusError FailedPrecondition when there is no bundle, or when the daemon ends at its start.
+ */
+export async function startSnapshotter(
+  node: Sandbox,
+  options: SnapshotterOptions = {},
+): Promise<Snapshotter> {
+  if (!existsSync(`${projectRoot}/${BUNDLE}`)) {
+    throw new StatusError('FailedPrecondition', `${BUNDLE} is missing: run "npm run build"`);
+  }
+  if (options.config !== undefined) await node.writeFile(CONFIG_FILE, options.config);
+  const snapshotter = new Snapshotter(options, { node });
+  await snapshotter.start();
+  return snapshotter;
+}
+
+/** Our daemon in a sandbox. */
+export class Snapshotter {
+  readonly socket: string;
+  readonly root: string;
+  readonly #options: SnapshotterOptions;
+  readonly #node: Sandbox;
+  #process: SandboxProcess | undefined;
+
+  constructor(options: SnapshotterOptions, deps: { node: Sandbox }) {
+    this.socket = options.socket ?? SNAPSHOTTER_SOCKET;
+    this.root = options.root ?? SNAPSHOTTER_ROOT;
+    this.#options = options;
+    this.#node = deps.node;
+  }
+
+  /** The daemon's process. */
+  get process(): SandboxProcess {
+    if (this.#process === undefined) throw new Error('the snapshotter was not started');
+    return this.#process;
+  }
+
+  async start(): Promise<void> {
+    const { config, env, logLevel, nodeFlags = [], args = [] } = this.#options;
+    await this.#node.exec(['mkdir', '-p', this.socket.slice(0, this.socket.lastIndexOf('/'))]);
+    const flags = ['--address', this.socket, '--root', this.root, '--log-level', logLevel ?? 'debug'];
+    if (config !== undefined) flags.push('--config', CONFIG_FILE);
+    const program = ['node', ...nodeFlags, `${inside.project}/${BUNDLE}`, ...flags, ...args];
+    this.#process = this.#node.spawn('nix-snapshotter', program, env);
+    await this.ready();
+  }
+
+  /** Waits until it accepts connections. */
+  async ready(): Promise<void> {
+    await waitFor(this.process, async () => await accepts(this.#node.hostPath(this.socket)));
+  }
+
+  /** SIGTERM, then waits for its end. */
+  async stop(): Promise<Ending> {
+    return await this.process.stop();
+  }
+
+  async kill9(): Promise<Ending> {
+    return await this.process.kill9();
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  async logs(): Promise<string> {
+    return await this.process.logs();
+  }
+}
+
+async function accepts(socket: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const connection = connect(socket, () => {
+      connection.destroy();
+      resolve(true);
+    });
+    connection.once('error', () => resolve(false));
+  });
+}
