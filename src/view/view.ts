@@ -14,7 +14,8 @@ export interface ViewEntry {
 /**
  * How closures become part of a root file system. The planner is pure: it is given what is on disk and
  * says which mount points a snapshot's own layer must have and which mounts follow its root mount.
- * A one-mount view joins as a second implementation.
+ * A one-mount view joins as another member: no mount points, no mounts, but a directory that takes the place of a
+ * Nix layer's own `fs` among the lower directories of the root mount.
  */
 export interface ClosureView {
   readonly name: 'binds' | 'store';
@@ -24,7 +25,8 @@ export interface ClosureView {
    *
    * @param entries the union of the closures of a chain, in any order.
    * @param present kinds of what the chain already shows at `nix/store/<name>`, by name.
-   * @returns what to make in the snapshot's own `fs`, sorted by path; empty when nothing is missing.
+   * @returns what to make in the snapshot's own `fs`, sorted by path; empty when nothing is missing. Where the
+   *   chain shows something of another kind, the right one is returned: made in the upper layer, it hides it.
    */
   mountPoints(entries: readonly ViewEntry[], present: ReadonlyMap<string, PathKind>): readonly MountPoint[];
 
