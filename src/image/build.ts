@@ -1,0 +1,180 @@
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { LayerClosure } from '../closure/annotations.ts';
+import type { StorePath } from '../closure/store-path.ts';
+import { StatusError } from '../errors.ts';
+import { assembleImage } from './assemble.ts';
+import { type BaseImage, NO_BASE, readBaseImage } from './base-image.ts';
+import { closureInfoOf, copyToRootArgument, mentionedPaths } from './build-inputs.ts';
+import { buildWarnings } from './build-warnings.ts';
+import { readClosureFile } from './closure-file.ts';
+import type { Compression } from './compression.ts';
+import { detectPlatform } from './detect-platform.ts';
+import type { RunConfig } from './image-config.ts';
+import { writeLayer } from './layer-blob.ts';
+import { mergeRunConfig } from './merge-config.ts';
+import { type LayerEntry, planNixLayer } from './nix-layer.ts';
+import type { NixQuery } from './nix-query.ts';
+import { openImages } from './open-images.ts';
+import type { OutputImage } from './output-image.ts';
+import type { Platform } from './platform.ts';
+import type { StoreFiles } from './store-files.ts';
+import { writeDockerArchive, writeOciArchive } from './write-archive.ts';
+import { writeOciLayout } from './write-layout.ts';
+
+export type OutputFormat = 'oci-archive' | 'oci-layout' | 'docker-archive';
+
+export interface BuildOptions {
+  /** File or directory to write. */
+  readonly out: string;
+  /** Full reference the image is named by. */
+  readonly ref: string;
+  readonly format: OutputFormat;
+  readonly compression: Compression;
+  readonly config: RunConfig;
+  /** The `store-paths` file of a closureInfo output; without it Nix is asked for the closure. */
+  readonly closureFile?: string;
+  /** Values of `--copy-to-root`. */
+  readonly copyToRoot: readonly string[];
+  /** Store paths to put in beside those that config and copy-to-root name. */
+  readonly storePaths: readonly StorePath[];
+  /** Archive or layout of the base image. */
+  readonly fromImage?: string;
+  readonly platform?: Platform;
+  /** How the layer names its closure when Nix was asked for it. */
+  readonly annotate: 'closure' | 'paths';
+}
+
+export interface BuildResult {
+  readonly ref: string;
+  readonly platform: Platform;
+  /** Of the image manifest. */
+  readonly digest: string;
+  /** Number of store paths. */
+  readonly storePaths: number;
+  readonly warnings: readonly string[];
+}
+
+const WRITERS: Readonly<Record<OutputFormat, (image: OutputImage, out: string) => Promise<void>>> = {
+  'oci-archive': writeOciArchive,
+  'oci-layout': writeOciLayout,
+  'docker-archive': writeDockerArchive,
+};
+
+interface Contents {
+  readonly closure: LayerClosure;
+  readonly paths: readonly StorePath[];
+  readonly entries: readonly LayerEntry[];
+  readonly roots: readonly StorePath[];
+  readonly mentioned: readonly StorePath[];
+}
+
+/**
+ * Builds an image whose top layer names a closure, and writes it. Same input, same bytes.
+ *
+ * @throws StatusError; nothing is left at `out` on failure (a layout keeps blobs nothing names).
+ */
+export async function buildImage(
+  options: BuildOptions,
+  deps: { readonly store: StoreFiles; readonly nix: NixQuery },
+): Promise<BuildResult> {
+  const contents = await readContents(options, deps);
+  const program = options.config.Entrypoint?.[0] ?? options.config.Cmd?.[0];
+  const wanted =
+    options.platform ?? (await detectPlatform(contents.entries, program, contents.roots, deps.store));
+  const set = options.fromImage === undefined ? undefined : await openImages(options.fromImage);
+  const temporary = await mkdtemp(join(tmpdir(), 'nix2container-'));
+  try {
+    const base =
+      set === undefined ? NO_BASE : await readBaseImage(set, wanted ?? (await deps.nix.currentPlatform()));
+    const platform = options.platform ?? base.platform ?? wanted ?? (await deps.nix.currentPlatform());
+    if (platform === undefined) {
+      throw new StatusError(
+        'InvalidArgument',
+        'nothing tells what the image runs on: pass --platform, as linux/amd64',
+      );
+    }
+    const blob = await writeLayer(contents.entries, options.compression, join(temporary, 'layer'));
+    const image = assembleImage({
+      ref: options.ref,
+      platform,
+      base,
+      config: options.config,
+      closure: contents.closure,
+      layer: { ...blob, open: async () => createReadStream(blob.file) },
+    });
+    await WRITERS[options.format](image, options.out);
+    return {
+      ref: options.ref,
+      platform,
+      digest: image.manifest.descriptor.digest,
+      storePaths: contents.paths.length,
+      warnings: warningsOf(options, contents, base),
+    };
+  } finally {
+    await set?.[Symbol.asyncDispose]();
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function readContents(
+  options: BuildOptions,
+  { store, nix }: { store: StoreFiles; nix: NixQuery },
+): Promise<Contents> {
+  const trees = (await Promise.all(options.copyToRoot.map(copyToRootArgument))).flat();
+  const mentioned = [...new Set([...trees, ...mentionedPaths(options.config)])].toSorted();
+  const roots = [...new Set([...options.storePaths, ...mentioned])].toSorted();
+  let paths: readonly StorePath[];
+  let closure: LayerClosure;
+  if (options.closureFile !== undefined) {
+    const listed = await readClosureFile(options.closureFile);
+    paths = [...new Set([...listed, ...options.storePaths])].toSorted();
+    const info = options.storePaths.length === 0 ? await closureInfoOf(options.closureFile) : undefined;
+    closure =
+      info === undefined
+        ? await nameClosure(options, paths, paths, nix)
+        : { kind: 'closure-info', path: info };
+  } else {
+    if (roots.length === 0) {
+      throw new StatusError(
+        'InvalidArgument',
+        'no store path is named: give some, or --closure, or an entrypoint in one',
+      );
+    }
+    paths = await nix.closure(roots);
+    closure = await nameClosure(options, roots, paths, nix);
+  }
+  const entries = planNixLayer(
+    await store.kinds(paths),
+    await Promise.all(trees.map((tree) => store.tree(tree))),
+  );
+  return { closure, paths, entries, roots: options.closureFile === undefined ? roots : mentioned, mentioned };
+}
+
+async function nameClosure(
+  { annotate }: BuildOptions,
+  roots: readonly StorePath[],
+  paths: readonly StorePath[],
+  nix: NixQuery,
+): Promise<LayerClosure> {
+  return annotate === 'paths'
+    ? { kind: 'paths', paths }
+    : { kind: 'closure-info', path: await nix.closureInfo(roots, paths) };
+}
+
+function warningsOf(options: BuildOptions, contents: Contents, base: BaseImage): readonly string[] {
+  const warnings = buildWarnings({
+    base,
+    merged: mergeRunConfig(base.config.config ?? {}, options.config),
+    entries: contents.entries,
+    closure: new Set(contents.paths),
+    mentioned: contents.mentioned,
+  });
+  if (options.format !== 'docker-archive') return warnings;
+  return [
+    ...warnings,
+    'a docker archive has no place for annotations: the node can only recover the closure from the mount points',
+  ];
+}

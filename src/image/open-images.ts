@@ -1,0 +1,42 @@
+import { stat } from 'node:fs/promises';
+import { messageOf, StatusError } from '../errors.ts';
+import { DirectoryFiles } from './directory-files.ts';
+import { openDockerSet } from './docker-set.ts';
+import type { FileSet } from './file-set.ts';
+import type { ImageSet } from './image-set.ts';
+import { openOciSet } from './oci-set.ts';
+import { TarFiles } from './tar-files.ts';
+
+/**
+ * Opens an OCI layout directory, an OCI archive or a docker archive; archives may be plain, gzip or zstd. An
+ * archive that is both (containerd and `docker save` write such) is read as OCI, which keeps annotations.
+ *
+ * @param path of the archive or directory; dispose the result.
+ * @throws StatusError NotFound, InvalidArgument, DataLoss or ResourceExhausted, naming archive and entry.
+ */
+export async function openImages(path: string): Promise<ImageSet> {
+  const files = (await isDirectory(path)) ? new DirectoryFiles(path) : await TarFiles.open(path);
+  try {
+    return await openSet(files);
+  } catch (error) {
+    await files[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openSet(files: FileSet): Promise<ImageSet> {
+  if ((await files.size('index.json')) !== undefined) return openOciSet(files);
+  if ((await files.size('manifest.json')) !== undefined) return openDockerSet(files);
+  throw new StatusError(
+    'InvalidArgument',
+    `${files.path}: neither index.json (OCI layout) nor manifest.json (docker archive) is in it: not an image`,
+  );
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (cause) {
+    throw new StatusError('NotFound', `${path}: cannot be opened: ${messageOf(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,108 @@
+import { createReadStream, createWriteStream } from 'node:fs';
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { messageOf, StatusError } from '../errors.ts';
+import { type Compression, decompressor, detectCompression } from './compression.ts';
+import { type FileSet, missing } from './file-set.ts';
+import { indexTar, type TarEntry } from './tar-index.ts';
+
+/**
+ * The files of a tar archive, read where they lie. A compressed archive is first unpacked to one temporary
+ * file (below TMPDIR), which is removed on disposal.
+ */
+export class TarFiles implements FileSet {
+  readonly path: string;
+  readonly #file: FileHandle;
+  readonly #entries: ReadonlyMap<string, TarEntry>;
+  readonly #tempDir: string | undefined;
+
+  private constructor(
+    path: string,
+    file: FileHandle,
+    entries: ReadonlyMap<string, TarEntry>,
+    tempDir?: string,
+  ) {
+    this.path = path;
+    this.#file = file;
+    this.#entries = entries;
+    this.#tempDir = tempDir;
+  }
+
+  /** @throws StatusError NotFound, InvalidArgument, DataLoss or ResourceExhausted, naming the archive. */
+  static async open(path: string): Promise<TarFiles> {
+    const original = await openFile(path);
+    let tempDir: string | undefined;
+    let file = original;
+    try {
+      const head = Buffer.alloc(4);
+      await original.read(head, 0, 4, 0);
+      const compression = detectCompression(head);
+      if (compression !== 'none') {
+        tempDir = await mkdtemp(join(tmpdir(), 'nix2container-'));
+        file = await unpack(original, compression, join(tempDir, 'archive.tar'), path);
+        await original.close();
+      }
+      return new TarFiles(path, file, await indexTar(file, path), tempDir);
+    } catch (error) {
+      if (file !== original) await file.close();
+      await original.close();
+      if (tempDir !== undefined) await rm(tempDir, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** The names of all regular files. */
+  names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
+  async size(name: string): Promise<number | undefined> {
+    return this.#entries.get(name)?.size;
+  }
+
+  async open(name: string, start = 0): Promise<Readable> {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) throw missing(this.path, name);
+    if (start >= entry.size) return Readable.from([]);
+    return createReadStream('', {
+      fd: this.#file.fd,
+      autoClose: false,
+      start: entry.offset + start,
+      end: entry.offset + entry.size - 1,
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+    if (this.#tempDir !== undefined) await rm(this.#tempDir, { recursive: true, force: true });
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, 'r');
+  } catch (cause) {
+    throw new StatusError('NotFound', `${path}: cannot be opened: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function unpack(
+  from: FileHandle,
+  compression: Compression,
+  to: string,
+  path: string,
+): Promise<FileHandle> {
+  const source = createReadStream('', { fd: from.fd, autoClose: false, start: 0 });
+  const transform = decompressor(compression);
+  try {
+    if (transform !== undefined) await pipeline(source, transform, createWriteStream(to, { mode: 0o600 }));
+  } catch (cause) {
+    throw new StatusError('DataLoss', `${path}: cannot be unpacked as ${compression}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+  return open(to, 'r');
+}

@@ -1,0 +1,178 @@
+import type { FileHandle } from 'node:fs/promises';
+import { StatusError } from '../errors.ts';
+import { decodePax, decodeTarHeader, type TarHeader } from './tar-header.ts';
+
+/** Where a regular file's bytes lie in the tar file, in bytes. */
+export interface TarEntry {
+  readonly offset: number;
+  readonly size: number;
+}
+
+const BLOCK = 512;
+const MAX_ENTRIES = 100_000;
+const MAX_EXTENSION_BYTES = 1024 * 1024;
+const MAX_LINKS = 8;
+
+/**
+ * Reads the headers of an uncompressed tar file, skipping over the contents, so that files can be read later
+ * where they lie. Links (older `docker save` shares layers by them) are resolved inside the archive.
+ *
+ * @param path of the archive, for messages.
+ * @throws StatusError InvalidArgument naming archive and entry: a name that is absolute or has `..`, a duplicate
+ *   file, a device, a broken header; DataLoss when the archive ends early; ResourceExhausted for too many entries.
+ */
+export async function indexTar(file: FileHandle, path: string): Promise<ReadonlyMap<string, TarEntry>> {
+  const { size: fileSize } = await file.stat();
+  const entries = new Map<string, TarEntry>();
+  const links = new Map<string, string>();
+  for await (const { header, offset } of headers(file, fileSize, path)) {
+    const name = safeName(header.name, path);
+    switch (header.type) {
+      case '0':
+      case '7':
+        if (entries.has(name) || links.has(name)) throw invalid(path, name, 'is there twice');
+        entries.set(name, { offset, size: header.size });
+        break;
+      case '1':
+        links.set(name, safeName(header.linkName, path));
+        break;
+      case '2':
+        links.set(name, linkTarget(name, header.linkName, path));
+        break;
+      case '5':
+        break;
+      default:
+        throw invalid(
+          path,
+          name,
+          `has tar type ${JSON.stringify(header.type)}, which no image archive holds`,
+        );
+    }
+    if (entries.size + links.size > MAX_ENTRIES) {
+      throw new StatusError('ResourceExhausted', `${path}: more than ${MAX_ENTRIES} entries`);
+    }
+  }
+  for (const name of links.keys()) {
+    const target = followLinks(name, links, entries);
+    if (target !== undefined && !entries.has(name)) entries.set(name, target);
+  }
+  return entries;
+}
+
+async function* headers(
+  file: FileHandle,
+  fileSize: number,
+  path: string,
+): AsyncGenerator<{ header: TarHeader; offset: number }> {
+  let position = 0;
+  let last = '(the first)';
+  let override: { name?: string; linkName?: string; size?: number } = {};
+  while (position < fileSize) {
+    const block = await readExact(file, position, BLOCK, path, last);
+    const header = decodeTarHeader(block);
+    if (header === undefined) {
+      const what = position === 0 ? 'it is not a tar file' : `the header after entry ${last} is broken`;
+      throw new StatusError('InvalidArgument', `${path}: ${what} (byte ${position})`);
+    }
+    if (header === 'end') return;
+    const offset = position + BLOCK;
+    const merged = { ...header, ...override };
+    const isExtension = 'xgLK'.includes(header.type);
+    const size = isExtension ? header.size : merged.size;
+    if (offset + size > fileSize) {
+      throw new StatusError(
+        'DataLoss',
+        `${path}: entry ${JSON.stringify(merged.name)} says ${size} bytes, but the archive ends after ` +
+          `${fileSize - offset} of them: it is truncated`,
+      );
+    }
+    position = offset + Math.ceil(size / BLOCK) * BLOCK;
+    if (!isExtension) {
+      yield { header: merged, offset };
+      last = JSON.stringify(merged.name);
+      override = {};
+    } else if (header.type !== 'g') {
+      if (size > MAX_EXTENSION_BYTES) throw invalid(path, header.name, `is a tar extension of ${size} bytes`);
+      override = { ...override, ...extension(header, await readExact(file, offset, size, path, last), path) };
+    }
+  }
+  throw new StatusError('DataLoss', `${path}: no end-of-archive mark after entry ${last}: it is truncated`);
+}
+
+function extension(
+  header: TarHeader,
+  bytes: Buffer,
+  path: string,
+): { name?: string; linkName?: string; size?: number } {
+  if (header.type === 'L') return { name: untilZero(bytes) };
+  if (header.type === 'K') return { linkName: untilZero(bytes) };
+  const records = decodePax(bytes);
+  const name = records?.get('path');
+  const linkName = records?.get('linkpath');
+  const size = records?.get('size');
+  if (records === undefined || (size !== undefined && !/^[0-9]{1,15}$/.test(size))) {
+    throw invalid(path, header.name, 'is a broken PAX header');
+  }
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(linkName === undefined ? {} : { linkName }),
+    ...(size === undefined ? {} : { size: Number(size) }),
+  };
+}
+
+async function readExact(file: FileHandle, position: number, length: number, path: string, last: string) {
+  const buffer = Buffer.alloc(length);
+  for (let have = 0; have < length; ) {
+    const { bytesRead } = await file.read(buffer, have, length - have, position + have);
+    if (bytesRead === 0) {
+      throw new StatusError(
+        'DataLoss',
+        `${path}: it ends in the middle of a header, after entry ${last}: truncated`,
+      );
+    }
+    have += bytesRead;
+  }
+  return buffer;
+}
+
+function safeName(name: string, path: string): string {
+  const parts = name.split('/').filter((part) => part !== '' && part !== '.');
+  if (name.startsWith('/') || parts.includes('..') || name.includes('\0')) {
+    throw invalid(path, name, 'has a name that leads out of the archive');
+  }
+  return parts.join('/');
+}
+
+function linkTarget(name: string, target: string, path: string): string {
+  const parts = name.split('/').slice(0, -1);
+  for (const part of target.split('/')) {
+    if (part === '..' && parts.length > 0) parts.pop();
+    else if (part === '..' || target.startsWith('/'))
+      throw invalid(path, name, 'is a link that leads out of the archive');
+    else if (part !== '' && part !== '.') parts.push(part);
+  }
+  return parts.join('/');
+}
+
+function followLinks(
+  name: string,
+  links: ReadonlyMap<string, string>,
+  entries: ReadonlyMap<string, TarEntry>,
+) {
+  let at = name;
+  for (let hops = 0; hops < MAX_LINKS; hops++) {
+    const next = links.get(at);
+    if (next === undefined) return entries.get(at);
+    at = next;
+  }
+  return undefined;
+}
+
+function untilZero(bytes: Buffer): string {
+  const end = bytes.indexOf(0);
+  return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
+}
+
+function invalid(path: string, name: string, what: string): StatusError {
+  return new StatusError('InvalidArgument', `${path}: entry ${JSON.stringify(name.slice(0, 300))} ${what}`);
+}
