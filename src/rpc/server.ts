@@ -1,4 +1,4 @@
-import { createServer, type Server as NetServer } from 'node:net';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
 import type { Log } from '../log.ts';
 import {
@@ -44,25 +44,34 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   for (const implementation of services) register(grpc, implementation, { log, observe, maxMessageBytes });
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets: { server: NetServer; unlink: () => Promise<void> }[] = [];
+  const connections = new Set<Socket>();
+  const accept = (connection: Socket) => {
+    connections.add(connection);
+    connection.once('close', () => connections.delete(connection));
+    injector.injectConnection(connection);
+  };
   return {
     async listen(endpoint) {
-      const server = createServer((connection) => injector.injectConnection(connection));
+      const server = createServer(accept);
       sockets.push({ server, unlink: await listen(server, endpoint) });
     },
     async close({ drainMs }) {
-      const stopped = sockets.splice(0).map(async ({ server, unlink }) => {
+      const closed = sockets.splice(0).map(async ({ server, unlink }) => {
+        const stopped = new Promise<void>((resolve) => server.close(() => resolve()));
         await unlink();
-        await new Promise<void>((resolve) => server.close(() => resolve()));
+        await stopped;
       });
       const drained = new Promise<void>((resolve) => grpc.tryShutdown(() => resolve()));
-      const timer = setTimeout(() => grpc.forceShutdown(), drainMs);
-      await drained;
+      const timer = setTimeout(() => destroyAll(connections), drainMs);
+      await Promise.all([drained, ...closed]);
       clearTimeout(timer);
-      grpc.forceShutdown();
-      injector.destroy();
-      await Promise.all(stopped);
     },
   };
+}
+
+/** grpc-js's own forceShutdown ends no session while channelz is off. */
+function destroyAll(connections: ReadonlySet<Socket>): void {
+  for (const connection of connections) connection.destroy();
 }
 
 /** grpc-js hands messages on as bytes: the handlers decode and encode. */
