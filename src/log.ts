@@ -13,7 +13,7 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** JSON lines on stderr, written synchronously so that the last line before a crash is not lost. */
 export function createLog(level: LogLevel): Log {
-  return pino({ level, base: undefined, timestamp: isoTime }, destination({ dest: 2, sync: true }));
+  return pino({ level, base: null, timestamp: isoTime }, destination({ dest: 2, sync: true }));
 }
 
 /** A log that keeps nothing. */

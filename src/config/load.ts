@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { parse, TomlError } from 'smol-toml';
+import * as v from 'valibot';
+import { errnoOf, messageOf, StatusError } from '../errors.ts';
+import { configSchema, type Config } from './schema.ts';
+
+export const DEFAULT_CONFIG_PATH = '/etc/nix-snapshotter/config.toml';
+
+/** What the command line may set; it wins over the file. */
+export interface Overrides {
+  readonly address?: string;
+  readonly root?: string;
+}
+
+/**
+ * Reads the configuration: defaults, then the file, then the command line.
+ *
+ * @param path the file; undefined means the default one, which need not exist.
+ * @throws StatusError InvalidArgument naming the file and the key, FailedPrecondition when a named file cannot be read.
+ */
+export async function loadConfig(path: string | undefined, overrides: Overrides): Promise<Config> {
+  const file = path ?? DEFAULT_CONFIG_PATH;
+  const text = await readConfigFile(file, path !== undefined);
+  const table = text === undefined ? {} : parseToml(file, text);
+  const result = v.safeParse(configSchema, { ...table, ...overrides });
+  if (result.success) return result.output;
+  const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? '(top level)'}: ${issue.message}`);
+  throw new StatusError(
+    'InvalidArgument',
+    `configuration ${file}: ${problems.join('; ')}; see docs/configuration.md for the keys`,
+  );
+}
+
+async function readConfigFile(file: string, required: boolean): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (!required && errnoOf(error) === 'ENOENT') return undefined;
+    throw new StatusError('FailedPrecondition', `configuration ${file} cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function parseToml(file: string, text: string): object {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw new StatusError('InvalidArgument', `configuration ${file} is not TOML: ${error.message}`, { cause: error });
+  }
+}

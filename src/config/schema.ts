@@ -1,0 +1,58 @@
+import * as v from 'valibot';
+
+/** Milliseconds, written in a file as `90s`, `5m`, `1h` or `250ms`. */
+const duration = v.pipe(
+  v.string(),
+  v.regex(/^\d+(ms|s|m|h)$/, 'a duration such as "90s", "5m" or "1h" is expected'),
+  v.transform((text) => Number.parseInt(text, 10) * (UNIT_MS[text.replace(/^\d+/, '')] ?? Number.NaN)),
+);
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+const absolutePath = v.pipe(v.string(), v.startsWith('/', 'an absolute path is expected'));
+
+/** The configuration file; every key has a default. Documented in docs/configuration.md. */
+export const configSchema = v.strictObject({
+  /** Unix socket of the gRPC services. */
+  address: v.optional(absolutePath, '/run/nix-snapshotter/nix-snapshotter.sock'),
+  /** Directory of metadata, snapshots and GC roots. */
+  root: v.optional(absolutePath, '/var/lib/containerd/io.containerd.snapshotter.v1.nix'),
+  /** How closures are shown in containers: one bind a store path, or the whole store. */
+  view: v.optional(v.picklist(['auto', 'binds', 'store']), 'auto'),
+  /** Learn the closure of a layer whose annotations a client dropped from the layer's mount points. */
+  recover: v.optional(v.picklist(['auto', 'off']), 'auto'),
+  nix: v.optional(
+    v.strictObject({
+      /** Store URI as Nix takes it; `auto` asks Nix. */
+      store: v.optional(v.string(), 'auto'),
+      /** The program that realises. */
+      nix_store: v.optional(v.string(), 'nix-store'),
+      /** Substituters to use instead of those in nix.conf. */
+      substituters: v.optional(v.array(v.string())),
+      /** How many realises run at once. */
+      concurrency: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64)), 4),
+    }),
+    {},
+  ),
+  /** Key of the Go version; the image service comes with the image resolver and is not here yet. */
+  image_service: v.optional(
+    v.strictObject({ enable: v.optional(v.boolean()), containerd_address: v.optional(v.string()) }),
+  ),
+  prepare: v.optional(
+    v.strictObject({
+      /** How long a call waits for a realise; the work goes on and a retry joins it. */
+      deadline: v.optional(duration, '5m'),
+    }),
+    {},
+  ),
+  gc: v.optional(
+    v.strictObject({
+      /** How long paths stay rooted after a realise that nobody waited for to the end. */
+      grace: v.optional(duration, '1h'),
+    }),
+    {},
+  ),
+});
+
+/** The checked configuration; durations in milliseconds. */
+export type Config = v.InferOutput<typeof configSchema>;

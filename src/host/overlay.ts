@@ -1,0 +1,38 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { release } from 'node:os';
+
+/** Magic number of tmpfs in statfs(2). */
+const TMPFS_MAGIC = 0x01021994;
+
+/**
+ * The options that every overlay mount on this host gets: `userxattr` inside a user namespace (not on tmpfs, kernel 5.11
+ * or newer), `index=off` where the kernel knows it. Source: containerd `plugins/snapshots/overlay/overlay.go`
+ * (NewSnapshotter) and `overlayutils/check.go` (NeedsUserXAttr).
+ *
+ * @param directory where the snapshots lie.
+ */
+export async function overlayOptions(directory: string): Promise<readonly string[]> {
+  const options: string[] = [];
+  if (inUserNamespace() && kernelAtLeast(5, 11) && (await statfs(directory)).type !== TMPFS_MAGIC) {
+    options.push('userxattr');
+  }
+  if (existsSync('/sys/module/overlay/parameters/index')) options.push('index=off');
+  return options;
+}
+
+/** True when overlay layers can be id-mapped by the mounter (kernel 5.19 or newer, not in a user namespace). */
+export function supportsIdMappedOverlay(): boolean {
+  return !inUserNamespace() && kernelAtLeast(5, 19);
+}
+
+/** True unless the process has the initial user namespace's full id range. Source: moby/sys/userns. */
+function inUserNamespace(): boolean {
+  const map = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/).map(Number);
+  return !(map.length === 3 && map[0] === 0 && map[1] === 0 && map[2] === 4294967295);
+}
+
+function kernelAtLeast(major: number, minor: number): boolean {
+  const [ours = 0, oursMinor = 0] = release().split('.').map((part) => Number.parseInt(part, 10));
+  return ours > major || (ours === major && oursMinor >= minor);
+}

@@ -1,0 +1,192 @@
+import { Level } from 'level';
+import { errnoOf, messageOf, StatusError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { decodeRecord, encodeRecord } from './codec.ts';
+import { MemoryStore } from './memory-store.ts';
+import type { DegradedRecord, SnapshotRecord } from './schema.ts';
+import type { Change, MetadataStore } from './store.ts';
+
+type Database = Level<string, string>;
+
+/** `r:<key>` → record; `i:<id>` → key, so that an unreadable record's directory is still known; `m:last-id`. */
+const RECORD = 'r:';
+const ID = 'i:';
+const LAST_ID = 'm:last-id';
+
+/** Metadata in LevelDB: one synced batch per change, reads from a copy in memory. */
+export class LevelStore implements MetadataStore {
+  readonly #db: Database;
+  readonly #memory: MemoryStore;
+  #lastId: number;
+  /** Changes of which it is not known whether they reached the disk; LevelDB refuses writes until it is opened anew. */
+  #failed: Change[] = [];
+
+  private constructor(db: Database, loaded: Loaded) {
+    this.#db = db;
+    this.#memory = new MemoryStore(loaded);
+    this.#lastId = loaded.lastId;
+  }
+
+  /**
+   * Opens or makes the database in `directory`; repairs it once if LevelDB calls it corrupt.
+   *
+   * @param minimumId ids up to this one are never given out (the greatest directory found on disk).
+   * @throws StatusError FailedPrecondition when another process has it open, or it cannot be opened.
+   */
+  static async open(directory: string, minimumId: number, log: Log): Promise<LevelStore> {
+    const db = await openDatabase(directory, log);
+    try {
+      const loaded = await load(db, log);
+      return new LevelStore(db, { ...loaded, lastId: Math.max(loaded.lastId, minimumId) });
+    } catch (error) {
+      await db.close();
+      throw error;
+    }
+  }
+
+  get(key: string): SnapshotRecord | undefined {
+    return this.#memory.get(key);
+  }
+
+  list(): readonly SnapshotRecord[] {
+    return this.#memory.list();
+  }
+
+  hasChildren(key: string): boolean {
+    return this.#memory.hasChildren(key);
+  }
+
+  degraded(): readonly DegradedRecord[] {
+    return this.#memory.degraded();
+  }
+
+  nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  async apply(changes: readonly Change[]): Promise<void> {
+    try {
+      if (this.#failed.length > 0) await this.#recover();
+      await this.#write(changes);
+    } catch (error) {
+      this.#failed.push(...changes);
+      const reason = messageOf(causeOf(error) ?? error);
+      throw new StatusError(
+        /no space left/i.test(reason) ? 'ResourceExhausted' : 'Internal',
+        `metadata in ${this.#db.location} was not written: ${reason}`,
+        { cause: error },
+      );
+    }
+    await this.#memory.apply(changes);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#db.close();
+  }
+
+  /** Opens the database anew after a failed write and puts back what is in memory. */
+  async #recover(): Promise<void> {
+    await this.#db.close();
+    await this.#db.open();
+    const undo: Change[] = [];
+    for (const change of this.#failed) {
+      const key = change.type === 'put' ? change.record.key : change.key;
+      const record = this.#memory.get(key);
+      undo.push(record === undefined ? { type: 'delete', key } : { type: 'put', record });
+    }
+    await this.#write(undo);
+    this.#failed = [];
+  }
+
+  #write(changes: readonly Change[]): Promise<void> {
+    const batch = this.#db.batch();
+    for (const change of changes) {
+      if (change.type === 'delete') {
+        batch.del(RECORD + change.key);
+        const id = this.#idOf(change.key);
+        if (id !== undefined) batch.del(ID + id);
+      }
+    }
+    for (const change of changes) {
+      if (change.type === 'put') {
+        batch.put(RECORD + change.record.key, encodeRecord(change.record));
+        batch.put(ID + change.record.id, change.record.key);
+      }
+    }
+    batch.put(LAST_ID, String(this.#lastId));
+    return batch.write({ sync: true });
+  }
+
+  #idOf(key: string): number | undefined {
+    const record = this.#memory.get(key);
+    if (record !== undefined) return record.id;
+    return this.#memory.degraded().find((degraded) => degraded.key === key)?.id;
+  }
+}
+
+async function openDatabase(directory: string, log: Log): Promise<Database> {
+  const db: Database = new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
+  try {
+    await db.open();
+  } catch (error) {
+    const cause = causeOf(error);
+    if (errnoOf(cause) === 'LEVEL_LOCKED') {
+      throw new StatusError(
+        'FailedPrecondition',
+        `metadata ${directory} is in use: another nix-snapshotter runs on this root; stop it or choose another --root`,
+        { cause: error },
+      );
+    }
+    if (errnoOf(cause) !== 'LEVEL_CORRUPTION') {
+      throw new StatusError(
+        'FailedPrecondition',
+        `metadata ${directory} cannot be opened: ${messageOf(cause ?? error)}`,
+        { cause: error },
+      );
+    }
+    log.error({ directory, error: messageOf(cause) }, 'metadata is corrupt: repairing it');
+    await Level.repair(directory);
+    await db.open();
+  }
+  return db;
+}
+
+interface Loaded {
+  readonly records: SnapshotRecord[];
+  readonly degraded: DegradedRecord[];
+  readonly lastId: number;
+}
+
+async function load(db: Database, log: Log): Promise<Loaded> {
+  const records: SnapshotRecord[] = [];
+  const degraded: DegradedRecord[] = [];
+  const ids = new Map<string, number>();
+  let lastId = safeCount(await db.get(LAST_ID));
+  for await (const [id, key] of db.iterator({ gte: 'i:', lt: 'i;' })) {
+    ids.set(key, safeCount(id.slice(ID.length)));
+  }
+  for await (const [recordKey, text] of db.iterator({ gte: 'r:', lt: 'r;' })) {
+    const key = recordKey.slice(RECORD.length);
+    try {
+      const record = decodeRecord(key, text);
+      records.push(record);
+      lastId = Math.max(lastId, record.id);
+    } catch (error) {
+      const reason = `its metadata record is corrupt: ${messageOf(error)}`;
+      log.error({ key, reason }, 'snapshot is degraded');
+      degraded.push({ key, id: ids.get(key), reason });
+    }
+  }
+  for (const id of ids.values()) lastId = Math.max(lastId, id);
+  return { records, degraded, lastId };
+}
+
+function safeCount(text: string | undefined): number {
+  const value = Number(text ?? '0');
+  return Number.isSafeInteger(value) && value > 0 ? value : 0;
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof Error ? error.cause : undefined;
+}

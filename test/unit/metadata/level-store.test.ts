@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile, readdir, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, beforeEach, describe, it } from 'node:test';
+import { Level } from 'level';
+import { silentLog } from '../../../src/log.ts';
+import { LevelStore } from '../../../src/metadata/level-store.ts';
+import { metadataStoreSuite, recordOf } from './store-suite.ts';
+
+const directories: string[] = [];
+let directory = '';
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'metadata-'));
+  directories.push(directory);
+});
+after(() => Promise.all(directories.map((made) => rm(made, { recursive: true }))));
+
+const open = (minimumId = 0) => LevelStore.open(join(directory, 'db'), minimumId, silentLog);
+
+metadataStoreSuite('LevelDB', () => open(), true);
+
+describe('LevelDB metadata store', () => {
+  it('tells a second opener that the root is in use', async () => {
+    await using _ = await open();
+    await assert.rejects(open(), {
+      code: 'FailedPrecondition',
+      message: /another nix-snapshotter runs on this root/,
+    });
+  });
+
+  it('names the directory when it cannot be opened', async () => {
+    await writeFile(join(directory, 'db'), 'a file');
+    await assert.rejects(open(), { code: 'FailedPrecondition', message: new RegExp(join(directory, 'db')) });
+  });
+
+  it('gives no id up to the minimum', async () => {
+    await using store = await open(41);
+    assert.equal(store.nextId(), 42);
+  });
+
+  it('keeps a corrupt record apart, with its id, and can delete it', async () => {
+    {
+      await using store = await open();
+      await store.apply([
+        { type: 'put', record: recordOf('good', 1) },
+        { type: 'put', record: recordOf('bad', 2) },
+        { type: 'put', record: recordOf('worse', 3) },
+      ]);
+    }
+    const db = new Level(join(directory, 'db'));
+    await db.put('r:bad', '{"v":1,"id":');
+    await db.put('r:worse', JSON.stringify({ v: 1, id: -3, kind: 'odd' }));
+    await db.close();
+    {
+      await using store = await open();
+      assert.equal(store.get('good')?.id, 1);
+      assert.equal(store.get('bad'), undefined);
+      assert.deepEqual(
+        store.degraded().map(({ key, id }) => [key, id]),
+        [['bad', 2], ['worse', 3]],
+      );
+      assert.equal(store.nextId(), 4);
+      await store.apply([{ type: 'delete', key: 'bad' }]);
+    }
+    await using store = await open();
+    assert.deepEqual(store.degraded().map(({ key }) => key), ['worse']);
+  });
+
+  it('opens a database whose files were cut, and keeps what can be read', async () => {
+    {
+      await using store = await open();
+      await store.apply([{ type: 'put', record: recordOf('a', 1) }]);
+    }
+    for (const name of await readdir(join(directory, 'db'))) {
+      if (name.startsWith('MANIFEST')) await truncate(join(directory, 'db', name), 7);
+    }
+    await using store = await open(1);
+    assert.ok(store.nextId() > 1);
+  });
+});
