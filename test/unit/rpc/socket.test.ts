@@ -92,12 +92,15 @@ test('a socket that is no longer ours is not removed at the end', async () => {
   assert.deepEqual((await readdir(directory.path)).toSorted(), ['x.sock', 'x.sock.old']);
 });
 
+// The parent keeps no descriptor of the socket (closing it unlinks only the name that was bound): it would
+// accept connections in the child's place.
 test('socket activation serves the inherited socket and leaves its file', async () => {
   await using directory = await temporaryDirectory();
   const path = join(directory.path, 'x.sock');
   const listener = createServer();
-  listener.listen(path);
+  listener.listen(`${path}.bound`);
   await once(listener, 'listening');
+  await rename(`${path}.bound`, path);
   const handle: unknown = Reflect.get(listener, '_handle');
   const { fd } = handle as { fd: number };
   const child = spawn(
@@ -110,6 +113,7 @@ test('socket activation serves the inherited socket and leaves its file', async 
     ],
     { stdio: ['ignore', 'pipe', 'inherit', fd] },
   );
+  listener.close();
   assert.ok(child.stdout !== null);
   const [line] = (await once(child.stdout, 'data')) as [Buffer];
   assert.equal(line.toString(), '{"fd":3} undefined\n');
@@ -118,7 +122,6 @@ test('socket activation serves the inherited socket and leaves its file', async 
   child.kill('SIGTERM');
   assert.deepEqual(await once(child, 'exit'), [0, null]);
   assert.ok((await stat(path)).isSocket());
-  listener.close();
 });
 
 test('activation variables of another process are ignored; more than one socket is refused', () => {
