@@ -9,6 +9,7 @@ import { REMOVE, hierarchies, makeCgroups, planCgroups } from './cgroups.ts';
 import { type Suite, debianBase } from './debian-base.ts';
 import { enterCommand, environmentInside } from './enter.ts';
 import { goBinDir, projectRoot, runDir } from './layout.ts';
+import { NIX_CONF } from './nix-conf.ts';
 import { SandboxProcess } from './process.ts';
 import { identify } from './process-identity.ts';
 import { type SandboxState, destroy, isNeeded, readStates, register, writeState } from './state.ts';
@@ -111,7 +112,12 @@ export class Sandbox {
     return new Sandbox({ pid: state.init.pid, versions }, { state });
   }
 
-  /** Runs a program inside to its end. stdout and stderr are returned without their last newline. */
+  /**
+   * Runs a program inside to its end. stdout and stderr are returned without their last newline.
+   *
+   * @throws StatusError Unknown with its last words when it fails (unless `reject` is false);
+   *   DeadlineExceeded when it takes too long.
+   */
   async exec(command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
     const [file, ...args] = enterCommand(this.pid, this.#state.cgroups, [
       'setpriv',
@@ -119,16 +125,26 @@ export class Sandbox {
       'KILL',
       ...command,
     ]);
+    const timeout = options.timeout ?? 120_000;
     const result = await execa(file, args, {
       input: options.input ?? '',
       env: environmentInside(options.env),
       extendEnv: false,
-      timeout: options.timeout ?? 120_000,
+      timeout,
       killSignal: 'SIGKILL',
-      reject: options.reject ?? true,
+      reject: false,
       maxBuffer: 256 * 1024 * 1024,
     });
-    return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode ?? -1 };
+    const { stdout, stderr, exitCode } = result;
+    const said = `${stdout}\n${stderr}`.trim().slice(-4000);
+    const named = `"${command.join(' ').slice(0, 300)}" in sandbox ${this.id}`;
+    if (result.timedOut)
+      throw new StatusError('DeadlineExceeded', `${named} took over ${timeout} ms: ${said}`);
+    if (result.failed && (exitCode === undefined || options.reject !== false)) {
+      const how = exitCode === undefined ? result.shortMessage : `exit code ${exitCode}`;
+      throw new StatusError('Unknown', `${named} failed (${how}): ${said}`);
+    }
+    return { stdout, stderr, exitCode: exitCode ?? 0 };
   }
 
   /** Runs a shell text inside to its end, stopping at the first failure. */
@@ -198,13 +214,6 @@ async function seed(id: string): Promise<void> {
   await writeFile(`${dir}/seed/etc/hostname`, `${id}\n`);
   await writeFile(`${dir}/seed/etc/nix/nix.conf`, NIX_CONF);
 }
-
-const NIX_CONF = `sandbox = false
-build-users-group =
-substituters =
-experimental-features = nix-command
-fsync-metadata = false
-`;
 
 async function supervise(state: SandboxState, base: string): Promise<SandboxState> {
   const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
