@@ -57,6 +57,7 @@ export class ClosureReader {
       return parseStorePaths(path, await readRegularFile(path, join(directory, STORE_PATHS_FILE)));
     } catch (error) {
       if (error instanceof StatusError) throw error;
+      if (errnoOf(error) === 'ELOOP') throw refused(path, `${STORE_PATHS_FILE} is a symlink`);
       const absent = errnoOf(error) === 'ENOENT';
       throw new StatusError(
         absent ? 'FailedPrecondition' : 'Internal',

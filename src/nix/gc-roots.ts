@@ -1,0 +1,67 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { errnoOf, messageOf, StatusError } from '../errors.ts';
+
+/** `<id>`, or `.<n>_<id>`: what Nix leaves of a root it was making when it was killed (nix `replaceSymlink`). */
+const ROOT_NAME = /^(?:\.\d+_)?(\d+)$/;
+
+/**
+ * The GC roots of snapshots: one symlink `<directory>/<snapshot id>` each, registered with Nix as an indirect root.
+ * Nix forgets a registration by itself once its symlink is gone.
+ */
+export class GcRoots {
+  readonly directory: string;
+
+  constructor(options: { readonly directory: string }) {
+    this.directory = options.directory;
+  }
+
+  /** Makes the directory. */
+  async open(): Promise<void> {
+    await this.#named(() => mkdir(this.directory, { recursive: true, mode: 0o755 }));
+  }
+
+  pathOf(id: number): string {
+    return join(this.directory, String(id));
+  }
+
+  /** True when the root's symlink is there, whether or not what it names still is. */
+  has(id: number): boolean {
+    return lstatSync(this.pathOf(id), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  }
+
+  /** Ids of snapshots that have something here, ascending. */
+  async list(): Promise<readonly number[]> {
+    const names = await this.#named(() => readdir(this.directory));
+    const ids = names.map((name) => ROOT_NAME.exec(name)?.[1]).filter((id) => id !== undefined);
+    return [...new Set(ids.map(Number))].toSorted((one, other) => one - other);
+  }
+
+  /** Removes everything of a snapshot; nothing there is no error. */
+  async remove(id: number): Promise<void> {
+    const names = await this.#named(() => readdir(this.directory));
+    for (const name of names) {
+      if (ROOT_NAME.exec(name)?.[1] === String(id)) {
+        await this.#named(() => rm(join(this.directory, name), { force: true, recursive: true }));
+      }
+    }
+  }
+
+  /** Ids listed here for which `keep` says false. */
+  async orphans(keep: (id: number) => boolean): Promise<readonly number[]> {
+    return (await this.list()).filter((id) => !keep(id));
+  }
+
+  async #named<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw new StatusError(
+        errnoOf(error) === 'ENOSPC' ? 'ResourceExhausted' : 'Internal',
+        `GC roots in ${this.directory}: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+  }
+}

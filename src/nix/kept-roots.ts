@@ -1,0 +1,56 @@
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { NixStore } from './store.ts';
+
+/**
+ * Roots that no caller owns for the moment: the one of a caller that gave up, kept until its retry has a root of its
+ * own, or until the grace time has passed. So Nix's garbage collector never takes a closure between two tries.
+ */
+export class KeptRoots {
+  readonly #graceMs: number;
+  readonly #store: NixStore;
+  readonly #log: Log;
+  readonly #kept = new Map<string, { readonly key: string; readonly timer: NodeJS.Timeout }>();
+
+  constructor(options: { readonly graceMs: number }, deps: { readonly store: NixStore; readonly log: Log }) {
+    this.#graceMs = options.graceMs;
+    this.#store = deps.store;
+    this.#log = deps.log;
+  }
+
+  keep(root: string, key: string): void {
+    this.adopt(root);
+    const timer = setTimeout(() => void this.#remove(root), this.#graceMs);
+    timer.unref();
+    this.#kept.set(root, { key, timer });
+  }
+
+  /** The root has an owner again; says whether it was kept. */
+  adopt(root: string): boolean {
+    clearTimeout(this.#kept.get(root)?.timer);
+    return this.#kept.delete(root);
+  }
+
+  /** Removes the roots kept for a closure: somebody has a root of it. */
+  async release(key: string): Promise<void> {
+    for (const [root, kept] of this.#kept) if (kept.key === key) await this.#remove(root);
+  }
+
+  roots(): readonly string[] {
+    return [...this.#kept.keys()];
+  }
+
+  /** Stops the timers; the links stay, and are orphans for the next start. */
+  close(): void {
+    for (const root of this.roots()) this.adopt(root);
+  }
+
+  async #remove(root: string): Promise<void> {
+    this.adopt(root);
+    try {
+      await this.#store.removeRoot(root);
+    } catch (error) {
+      this.#log.warn({ root, error: messageOf(error) }, 'cannot remove the GC root of an abandoned realise');
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import type { StorePath } from '../closure/store-path.ts';
+import type { RealiseProgress } from './store.ts';
+
+/** A realise that is queued or runs, as `status` shows it. */
+export interface RealiseInFlight {
+  readonly paths: readonly StorePath[];
+  readonly state: 'queued' | 'running';
+  readonly progress: RealiseProgress;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  /** Callers that wait for it now. */
+  readonly waiters: number;
+}
+
+const NOTHING_YET: RealiseProgress = {
+  pathsDone: 0,
+  pathsTotal: 0,
+  bytesDone: 0,
+  bytesTotal: 0,
+  substituters: [],
+};
+
+/** The one realise of a closure that any number of callers share. */
+export class RealiseJob implements RealiseInFlight {
+  readonly key: string;
+  readonly paths: readonly StorePath[];
+  /** The root that the job makes: the first caller's. */
+  readonly root: string;
+  readonly startedAt: number;
+  readonly controller = new AbortController();
+  state: 'queued' | 'running' = 'queued';
+  progress = NOTHING_YET;
+  waiters = 0;
+  /** Waiting callers that {@link root} belongs to. */
+  rootOwners = 0;
+  /** The root was kept for an earlier try, and must be kept on when this one fails. */
+  readonly rootKept: boolean;
+  done: Promise<void> = Promise.resolve();
+
+  constructor(key: string, paths: readonly StorePath[], root: string, startedAt: number, rootKept: boolean) {
+    this.key = key;
+    this.paths = paths;
+    this.root = root;
+    this.startedAt = startedAt;
+    this.rootKept = rootKept;
+  }
+
+  /** The job as it is now. */
+  snapshot(): RealiseInFlight {
+    const { paths, state, progress, startedAt, waiters } = this;
+    return { paths, state, progress, startedAt, waiters };
+  }
+}
+
+/** One key for a set of paths, whatever their order. */
+export function closureKey(paths: readonly StorePath[]): string {
+  return [...new Set(paths)].toSorted().join('\n');
+}
+
+/** How far a job is, in words for an error message. */
+export function describeProgress(job: RealiseInFlight): string {
+  if (job.state === 'queued') return 'queued behind other realises';
+  const { pathsDone, pathsTotal, bytesDone, bytesTotal } = job.progress;
+  const mib = (bytes: number): string => (bytes / 1024 / 1024).toFixed(1);
+  return pathsTotal === 0
+    ? 'asking the substituters'
+    : `${pathsDone} of ${pathsTotal} paths, ${mib(bytesDone)} of ${mib(bytesTotal)} MiB`;
+}
