@@ -22,13 +22,13 @@ export class GcRoots {
     await this.#named(() => mkdir(this.directory, { recursive: true, mode: 0o755 }));
   }
 
-  pathOf(id: number): string {
+  link(id: number): string {
     return join(this.directory, String(id));
   }
 
   /** True when the root's symlink is there, whether or not what it names still is. */
   has(id: number): boolean {
-    return lstatSync(this.pathOf(id), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+    return lstatSync(this.link(id), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
   }
 
   /** Ids of snapshots that have something here, ascending. */
