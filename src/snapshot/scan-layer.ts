@@ -1,0 +1,62 @@
+import { type Dirent, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { LAYER_MARKER, type ListedEntry } from '../closure/recover.ts';
+
+/** More entries than this are not looked at: a Nix layer of 50,000 store paths has fewer. */
+const MAX_ENTRIES = 200_000;
+/** Longest text of a marker, in bytes. */
+const MAX_MARKER = 4096;
+
+/**
+ * Lists a layer for `recoverClosure`: nothing when it has no `nix/store`, else the marker, what is below `nix/store`, and
+ * the rest, each directory before what is in it. Synchronous and lazy: for an ordinary layer it costs one look-up. Links
+ * are never followed. An entry of kind `other` ends a list that is too long.
+ */
+export function* scanLayer(fs: string): Generator<ListedEntry, void> {
+  const nix = join(fs, 'nix');
+  const store = join(nix, 'store');
+  if (!isDirectory(nix) || !isDirectory(store)) return;
+  yield* marker(fs);
+  let left = MAX_ENTRIES;
+  for (const entry of walk(fs, 'nix/store', new Set())) {
+    if (--left < 0) return yield { path: entry.path, kind: 'other' };
+    yield entry;
+  }
+  for (const entry of walk(fs, '', new Set(['nix/store', LAYER_MARKER]))) {
+    if (--left < 0) return yield { path: entry.path, kind: 'other' };
+    yield entry;
+  }
+}
+
+function* marker(fs: string): Generator<ListedEntry, void> {
+  const file = join(fs, LAYER_MARKER);
+  const stats = lstatSync(file, { throwIfNoEntry: false });
+  if (stats?.isFile() !== true || stats.size > MAX_MARKER) return;
+  const markerText = readFileSync(file, 'utf8');
+  yield { path: LAYER_MARKER, kind: 'file', empty: stats.size === 0, markerText };
+}
+
+/** Everything below `directory` except the paths in `skip` and what is below them. */
+function* walk(fs: string, directory: string, skip: ReadonlySet<string>): Generator<ListedEntry, void> {
+  const pending = [directory];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    for (const dirent of readdirSync(join(fs, next), { withFileTypes: true })) {
+      const path = next === '' ? dirent.name : `${next}/${dirent.name}`;
+      if (skip.has(path)) continue;
+      const entry = listed(fs, path, dirent);
+      yield entry;
+      if (entry.kind === 'directory') pending.push(path);
+    }
+  }
+}
+
+function listed(fs: string, path: string, dirent: Dirent): ListedEntry {
+  if (dirent.isDirectory()) return { path, kind: 'directory' };
+  if (dirent.isSymbolicLink()) return { path, kind: 'symlink', target: readlinkSync(join(fs, path)) };
+  if (dirent.isFile()) return { path, kind: 'file', empty: lstatSync(join(fs, path)).size === 0 };
+  return { path, kind: 'other' };
+}
+
+function isDirectory(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
