@@ -18,14 +18,16 @@ export function* scanLayer(fs: string): Generator<ListedEntry, void> {
   if (!isDirectory(nix) || !isDirectory(store)) return;
   yield* marker(fs);
   let left = MAX_ENTRIES;
-  for (const entry of walk(fs, 'nix/store', new Set())) {
-    if (--left < 0) return yield { path: entry.path, kind: 'other' };
-    yield entry;
+  for (const entry of storeThenRest(fs)) {
+    left -= 1;
+    yield left < 0 ? { path: entry.path, kind: 'other' } : entry;
+    if (left < 0) return;
   }
-  for (const entry of walk(fs, '', new Set(['nix/store', LAYER_MARKER]))) {
-    if (--left < 0) return yield { path: entry.path, kind: 'other' };
-    yield entry;
-  }
+}
+
+function* storeThenRest(fs: string): Generator<ListedEntry, void> {
+  yield* walk(fs, 'nix/store', new Set());
+  yield* walk(fs, '', new Set(['nix/store', LAYER_MARKER]));
 }
 
 function* marker(fs: string): Generator<ListedEntry, void> {
