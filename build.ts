@@ -12,14 +12,12 @@ await build({
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
   bundle: true,
-  splitting: true,
-  chunkNames: 'chunk-[hash]',
   platform: 'node',
   target: 'node24',
   format: 'esm',
   minifySyntax: true,
   external: ['classic-level'],
-  define: { 'process.env.NIX_SNAPSHOTTER_VERSION': JSON.stringify(packageJson.version) },
+  define: { "process.env['NIX_SNAPSHOTTER_VERSION']": JSON.stringify(packageJson.version) },
   banner: {
     js: [
       '#!/usr/bin/env node',

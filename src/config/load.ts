@@ -47,6 +47,8 @@ function parseToml(file: string, text: string): object {
     return parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    throw new StatusError('InvalidArgument', `configuration ${file} is not TOML: ${error.message}`, { cause: error });
+    throw new StatusError('InvalidArgument', `configuration ${file} is not TOML: ${error.message}`, {
+      cause: error,
+    });
   }
 }

@@ -4,7 +4,9 @@ import type { SnapshotRecord } from './schema.ts';
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const timestamp = v.object({ seconds: v.pipe(v.number(), v.safeInteger()), nanos: count });
-const storePath = v.custom<StorePath>((value) => typeof value === 'string' && parseStorePath(value) !== undefined);
+const storePath = v.custom<StorePath>(
+  (value) => typeof value === 'string' && parseStorePath(value) !== undefined,
+);
 
 /** Version 1 of a stored record: JSON, labels as pairs (any text may be a label key). */
 const schema = v.object({

@@ -146,10 +146,15 @@ async function openDatabase(directory: string, log: Log): Promise<Database> {
       );
     }
     log.error({ directory, error: messageOf(cause) }, 'metadata is corrupt: repairing it');
-    await Level.repair(directory);
+    await repair(directory);
     await db.open();
   }
   return db;
+}
+
+/** On Node.js `level` is classic-level, whose static `repair` its types, made for browsers too, leave out. */
+function repair(directory: string): Promise<void> {
+  return (Level as unknown as { repair(location: string): Promise<void> }).repair(directory);
 }
 
 interface Loaded {

@@ -1,0 +1,132 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { ClosureReader } from './closure/closure-of-layer.ts';
+import type { Config } from './config/schema.ts';
+import { messageOf, StatusError } from './errors.ts';
+import { Background } from './host/background.ts';
+import { systemClock } from './host/clock.ts';
+import { KeyedMutex } from './host/mutex.ts';
+import { overlayOptions, supportsIdMappedOverlay } from './host/overlay.ts';
+import type { Log } from './log.ts';
+import { LevelStore } from './metadata/level-store.ts';
+import { GcRoots } from './nix/gc-roots.ts';
+import { NixStoreCli } from './nix/nix-store.ts';
+import { RealiseQueue } from './nix/realise-queue.ts';
+import { createHealth } from './rpc/health.ts';
+import { createRpcServer } from './rpc/server.ts';
+import type { Endpoint } from './rpc/socket.ts';
+import { ChainView } from './snapshot/chain-view.ts';
+import { Cleanup } from './snapshot/cleanup.ts';
+import { Executor } from './snapshot/execute.ts';
+import { LayerRoots } from './snapshot/layer-roots.ts';
+import { Layout } from './snapshot/layout.ts';
+import { reconcile } from './snapshot/reconcile.ts';
+import { ClosureRecovery } from './snapshot/recovery.ts';
+import { snapshotsService } from './snapshot/rpc.ts';
+import { SnapshotService } from './snapshot/service.ts';
+import { SnapshotIds } from './snapshot/snapshot-ids.ts';
+import { statusService } from './status/service.ts';
+import { bindsView } from './view/binds.ts';
+import { wholeStoreView } from './view/whole-store.ts';
+
+/** How long calls that run may go on after a stop was asked for, in milliseconds. */
+const DRAIN_MS = 10_000;
+
+export interface DaemonOptions {
+  readonly config: Config;
+  readonly endpoint: Endpoint;
+}
+
+/**
+ * Starts the daemon: state first, reconcile, then the socket; it answers and is healthy when this returns.
+ * Disposing of it drains the calls and deletes nothing.
+ *
+ * @throws StatusError FailedPrecondition when the root cannot be used or is in use, or the socket is.
+ */
+export async function startDaemon(
+  { config, endpoint }: DaemonOptions,
+  { log }: { readonly log: Log },
+): Promise<AsyncDisposable> {
+  await using undo = new AsyncDisposableStack();
+  const layout = new Layout(config.root);
+  const store = undo.use(await openMetadata(layout, log));
+  const nix = await NixStoreCli.open(nixOptions(config), { log, env: process.env });
+  const queue = new RealiseQueue(
+    { concurrency: config.nix.concurrency, graceMs: config.gc.grace },
+    { store: nix, log },
+  );
+  undo.defer(() => queue.close());
+  const background = new Background(log);
+  undo.defer(() => background.drained());
+
+  const gcRoots = new GcRoots({ directory: layout.gcRoots });
+  const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
+  const roots = new LayerRoots({ deadlineMs: config.prepare.deadline, rooted }, { queue, gcRoots, log });
+  const ids = new SnapshotIds(store);
+  const mutex = new KeyedMutex();
+  const view = config.view === 'store' ? wholeStoreView : bindsView;
+  const cleanup = new Cleanup({ ids, layout, roots, background, log });
+  const service = new SnapshotService({
+    store,
+    ids,
+    layout,
+    mutex,
+    clock: systemClock(),
+    features: {
+      overlayOptions: await overlayOptions(layout.snapshots),
+      remapIds: supportsIdMappedOverlay(),
+    },
+    executor: new Executor({ layout, store, roots, mutex, background, log }),
+    view: new ChainView({
+      layout,
+      roots,
+      closures: new ClosureReader({ realStoreDir: nix.realStoreDir }),
+      view,
+      realStoreDir: nix.realStoreDir,
+    }),
+    recovery: new ClosureRecovery({ enabled: config.recover === 'auto' }, { layout, log }),
+  });
+  const problems = await reconcile({ store, layout, roots, cleanup, log });
+
+  const health = createHealth();
+  const status = statusService({ config, store, roots, queue, nix, view, problems });
+  const server = createRpcServer({
+    services: [snapshotsService(service, cleanup), status, health.implementation],
+    log,
+  });
+  undo.defer(async () => {
+    health.shutDown();
+    await server.close({ drainMs: DRAIN_MS });
+  });
+  await server.listen(endpoint);
+  health.set('', 'SERVING');
+  health.set('containerd.services.snapshots.v1.Snapshots', 'SERVING');
+  log.info({ root: config.root, endpoint, view: view.name, store: nix.realStoreDir }, 'ready');
+  const running = undo.move();
+  return { [Symbol.asyncDispose]: () => running.disposeAsync() };
+}
+
+async function openMetadata(layout: Layout, log: Log): Promise<LevelStore> {
+  try {
+    for (const directory of [layout.root, layout.snapshots, layout.gcRoots]) {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+    }
+    const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d+$/.test(name)).map(Number);
+    return await LevelStore.open(layout.metadata, Math.max(0, ...numbers), log);
+  } catch (error) {
+    if (error instanceof StatusError) throw error;
+    throw new StatusError(
+      'FailedPrecondition',
+      `root ${layout.root} cannot be used: ${messageOf(error)}; make it writable or choose another --root`,
+      { cause: error },
+    );
+  }
+}
+
+function nixOptions(config: Config) {
+  const { store, nix_store: program, substituters } = config.nix;
+  return {
+    program,
+    ...(store === 'auto' ? {} : { store }),
+    ...(substituters === undefined ? {} : { substituters }),
+  };
+}

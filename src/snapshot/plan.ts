@@ -1,0 +1,164 @@
+import type { LayerClosure } from '../closure/annotations.ts';
+import type { StorePath } from '../closure/store-path.ts';
+import { StatusError } from '../errors.ts';
+import type { SnapshotRecord, StoredClosure, Timestamp, Usage } from '../metadata/schema.ts';
+import type { MountPoint } from '../view/view.ts';
+import type { Owner } from './id-mapping.ts';
+import { storedLabels } from './labels.ts';
+import type { Step } from './steps.ts';
+
+export interface CreateRequest {
+  readonly key: string;
+  readonly kind: 'active' | 'view';
+  readonly parent: string;
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+/** What planning a Prepare or View needs to know. */
+export interface CreateFacts {
+  readonly id: number;
+  readonly now: Timestamp;
+  /** Owner of the new root directory; undefined leaves it to the daemon's own user. */
+  readonly owner: Owner | undefined;
+  /** The closure that the labels name. */
+  readonly closure: LayerClosure | undefined;
+  /** What the view needs in this snapshot's own layer. */
+  readonly mountPoints: readonly MountPoint[];
+}
+
+/** Prepare and View: the record that will be, and the steps to it. */
+export function planCreate(
+  request: CreateRequest,
+  facts: CreateFacts,
+): { readonly record: SnapshotRecord; readonly steps: readonly Step[] } {
+  const { id, now, owner, closure, mountPoints } = facts;
+  const record: SnapshotRecord = {
+    key: request.key,
+    id,
+    kind: request.kind,
+    parent: request.parent,
+    created: now,
+    updated: now,
+    labels: storedLabels(request.labels),
+    ...(closure === undefined ? {} : { closure: { closure, source: 'label' } }),
+    ...(mountPoints.length === 0 ? {} : { ownMountPoints: true }),
+  };
+  const steps: Step[] = [];
+  const named = closure === undefined ? [] : realisePaths(closure);
+  if (named.length > 0) steps.push({ type: 'realise', id, paths: named });
+  steps.push({ type: 'make-directory', id, kind: request.kind, owner });
+  if (mountPoints.length > 0) steps.push({ type: 'make-mount-points', id, mountPoints });
+  steps.push({
+    type: 'put',
+    expect: [
+      ...(request.parent === '' ? [] : [{ type: 'committed' as const, key: request.parent }]),
+      { type: 'free', key: request.key },
+    ],
+    changes: [{ type: 'put', record }],
+  });
+  return { record, steps };
+}
+
+/** The paths to hand to Nix for a closure: a `closureInfo` output references all it lists. */
+export function realisePaths(closure: LayerClosure): readonly StorePath[] {
+  return closure.kind === 'closure-info' ? [closure.path] : closure.paths;
+}
+
+export interface CommitRequest {
+  readonly name: string;
+  readonly key: string;
+  /** '' when the request names none. */
+  readonly parent: string;
+  readonly labels: ReadonlyMap<string, string>;
+}
+
+export interface CommitFacts {
+  readonly now: Timestamp;
+  readonly usage: Usage;
+  /** The layer's closure after Commit. */
+  readonly closure: StoredClosure | undefined;
+}
+
+/**
+ * Commit: the record moves from key to name, keeps its id, gets the request's labels, and new times.
+ * Never waits for Nix: containerd holds its global lock meanwhile.
+ */
+export function planCommit(
+  active: SnapshotRecord,
+  request: CommitRequest,
+  facts: CommitFacts,
+): readonly Step[] {
+  const parent = active.parent === '' ? request.parent : active.parent;
+  const record: SnapshotRecord = {
+    key: request.name,
+    id: active.id,
+    kind: 'committed',
+    parent,
+    created: facts.now,
+    updated: facts.now,
+    labels: storedLabels(request.labels),
+    usage: facts.usage,
+    ...(facts.closure === undefined ? {} : { closure: facts.closure }),
+  };
+  const put: Step = {
+    type: 'put',
+    expect: [
+      { type: 'free', key: request.name },
+      { type: 'unchanged', key: active.key, id: active.id },
+      ...(parent === '' ? [] : [{ type: 'committed' as const, key: parent }]),
+    ],
+    changes: [
+      { type: 'delete', key: active.key },
+      { type: 'put', record },
+    ],
+  };
+  const { closure } = facts;
+  const later =
+    closure === undefined || sameClosure(closure, active.closure) ? [] : realisePaths(closure.closure);
+  return later.length === 0 ? [put] : [put, { type: 'realise-later', id: active.id, paths: later }];
+}
+
+/**
+ * Checks a Commit in containerd's order. Source: containerd `core/snapshots/storage/bolt.go` (CommitActive).
+ *
+ * @param parentKind kind of the snapshot that `request.parent` names, undefined when there is none.
+ * @throws StatusError FailedPrecondition, InvalidArgument or NotFound.
+ */
+export function checkCommit(
+  active: SnapshotRecord,
+  request: CommitRequest,
+  parentKind: SnapshotRecord['kind'] | undefined,
+): void {
+  const key = JSON.stringify(active.key);
+  if (active.kind !== 'active') {
+    throw new StatusError('FailedPrecondition', `snapshot ${key} is not active: failed precondition`);
+  }
+  if (request.parent === '' || request.parent === active.parent) return;
+  const parent = JSON.stringify(request.parent);
+  if (active.parent !== '') {
+    throw new StatusError(
+      'InvalidArgument',
+      `snapshot ${key} has parent ${JSON.stringify(active.parent)}, not ${parent}: invalid argument`,
+    );
+  }
+  if (parentKind === undefined) throw new StatusError('NotFound', `parent snapshot ${parent}: not found`);
+  if (parentKind !== 'committed') {
+    throw new StatusError(
+      'FailedPrecondition',
+      `parent snapshot ${parent} is not committed: failed precondition`,
+    );
+  }
+}
+
+/** Remove: metadata first, then what it described. */
+export function planRemove(key: string, id: number | undefined): readonly Step[] {
+  const steps: Step[] = [
+    { type: 'put', expect: [{ type: 'childless', key }], changes: [{ type: 'delete', key }] },
+  ];
+  if (id !== undefined) steps.push({ type: 'remove-directory', id }, { type: 'remove-roots', id });
+  return steps;
+}
+
+function sameClosure(one: StoredClosure, other: StoredClosure | undefined): boolean {
+  return JSON.stringify(one.closure) === JSON.stringify(other?.closure);
+}

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs';
+import type { Log } from '../log.ts';
+import type { MetadataStore } from '../metadata/store.ts';
+import type { Cleanup } from './cleanup.ts';
+import type { LayerRoots } from './layer-roots.ts';
+import type { Layout } from './layout.ts';
+import { realisePaths } from './plan.ts';
+
+export interface ReconcileDeps {
+  readonly store: MetadataStore;
+  readonly layout: Layout;
+  readonly roots: LayerRoots;
+  readonly cleanup: Cleanup;
+  readonly log: Log;
+}
+
+/**
+ * Brings metadata, directories and GC roots together at start: removes what belongs to no snapshot, roots anew what lost
+ * its root. Never fails because of one snapshot.
+ *
+ * @returns what could not be repaired, one sentence each, for `status`.
+ */
+export async function reconcile({
+  store,
+  layout,
+  roots,
+  cleanup,
+  log,
+}: ReconcileDeps): Promise<readonly string[]> {
+  const problems: string[] = [];
+  for (const { key, reason } of store.degraded()) {
+    problems.push(`snapshot ${JSON.stringify(key)}: ${reason}; remove it and pull the image again`);
+  }
+  await cleanup.run();
+  for (const record of store.list()) {
+    const directory = layout.fs(record.id);
+    if (!existsSync(directory)) {
+      problems.push(
+        `snapshot ${JSON.stringify(record.key)}: its directory ${directory} is gone; remove it and pull the image again`,
+      );
+    }
+    const paths = record.closure === undefined ? [] : realisePaths(record.closure.closure);
+    if (paths.length > 0 && !roots.isRooted(record.id)) roots.secureLater(record.id, paths);
+  }
+  for (const problem of problems) log.error({ problem }, 'reconcile found what it cannot repair');
+  return problems;
+}

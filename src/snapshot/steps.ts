@@ -1,0 +1,38 @@
+import type { StorePath } from '../closure/store-path.ts';
+import type { Change } from '../metadata/store.ts';
+import type { MountPoint } from '../view/view.ts';
+import type { Owner } from './id-mapping.ts';
+
+/** What must hold at the moment of a change; checked again there, because a plan may have waited for Nix. */
+export type Expectation =
+  /** The key is free. */
+  | { readonly type: 'free'; readonly key: string }
+  /** The parent is there and committed. */
+  | { readonly type: 'committed'; readonly key: string }
+  /** The record is still the one the plan was made from. */
+  | { readonly type: 'unchanged'; readonly key: string; readonly id: number }
+  /** No snapshot has this one as its parent. */
+  | { readonly type: 'childless'; readonly key: string };
+
+/**
+ * Everything a snapshot operation can do. A plan is a list of these; what comes before its `put` is undone when
+ * a later step fails, what comes after it only cleans up.
+ */
+export type Step =
+  /** Make the paths valid and root them for the snapshot. Waits, bounded. */
+  | { readonly type: 'realise'; readonly id: number; readonly paths: readonly StorePath[] }
+  /** Make `snapshots/<id>` with `fs` (0755, owned as said) and, for an active snapshot, `work`. */
+  | {
+      readonly type: 'make-directory';
+      readonly id: number;
+      readonly kind: 'active' | 'view';
+      readonly owner: Owner | undefined;
+    }
+  /** Make mount points in the snapshot's own `fs`. */
+  | { readonly type: 'make-mount-points'; readonly id: number; readonly mountPoints: readonly MountPoint[] }
+  /** Change the metadata: atomic, synced. */
+  | { readonly type: 'put'; readonly expect: readonly Expectation[]; readonly changes: readonly Change[] }
+  /** Realise and root without being waited for. */
+  | { readonly type: 'realise-later'; readonly id: number; readonly paths: readonly StorePath[] }
+  | { readonly type: 'remove-directory'; readonly id: number }
+  | { readonly type: 'remove-roots'; readonly id: number };

@@ -1,0 +1,68 @@
+import type { Config } from '../config/schema.ts';
+import type { SnapshotKind } from '../metadata/schema.ts';
+import type { MetadataStore } from '../metadata/store.ts';
+import type { NixStore } from '../nix/store.ts';
+import type { RealiseQueue } from '../nix/realise-queue.ts';
+import { implement, type Implementation } from '../rpc/implementation.ts';
+import { status } from '../rpc/proto.ts';
+import { VERSION } from '../version.ts';
+import type { ClosureView } from '../view/view.ts';
+
+export interface StatusDeps {
+  readonly config: Config;
+  readonly store: MetadataStore;
+  readonly roots: { readonly count: number };
+  readonly queue: RealiseQueue;
+  readonly nix: NixStore;
+  readonly view: ClosureView;
+  /** What reconcile could not repair. */
+  readonly problems: readonly string[];
+}
+
+/** `nix_snapshotter.v1.Status`: what the daemon holds and does. */
+export function statusService(deps: StatusDeps): Implementation {
+  const { config, store, roots, queue, nix, view, problems } = deps;
+  const startedAt = timestamp(Date.now());
+  return implement(status, {
+    Status: () =>
+      Promise.resolve({
+        version: VERSION,
+        started_at: startedAt,
+        pid: BigInt(process.pid),
+        root: config.root,
+        address: config.address,
+        nix_store: { uri: config.nix.store, real_dir: nix.realStoreDir },
+        view: { mode: view.name, reason: config.view === 'auto' ? 'default' : 'configured' },
+        ...snapshotCounts(store),
+        gc_roots: BigInt(roots.count),
+        realises: queue.inFlight().map((realise) => ({
+          closure: realise.paths[0] ?? '',
+          paths: BigInt(realise.paths.length),
+          paths_done: BigInt(realise.progress?.pathsDone ?? 0),
+          paths_total: BigInt(realise.progress?.pathsTotal ?? 0),
+          bytes_done: BigInt(realise.progress?.bytesDone ?? 0),
+          bytes_total: BigInt(realise.progress?.bytesTotal ?? 0),
+          substituters: realise.progress?.substituters ?? [],
+          started_at: timestamp(realise.startedAt),
+          waiters: BigInt(realise.waiters),
+          state: realise.state === 'running' ? 'RUNNING' : 'QUEUED',
+        })),
+        problems,
+      }),
+  });
+}
+
+function snapshotCounts(store: MetadataStore) {
+  const counts: Record<SnapshotKind, bigint> = { active: 0n, view: 0n, committed: 0n };
+  let layers = 0n;
+  for (const record of store.list()) {
+    counts[record.kind] += 1n;
+    if (record.closure !== undefined) layers += 1n;
+  }
+  return { snapshots: { ...counts, degraded: BigInt(store.degraded().length) }, nix_layers: layers };
+}
+
+function timestamp(milliseconds: number): { seconds: bigint; nanos: number } {
+  const seconds = Math.floor(milliseconds / 1000);
+  return { seconds: BigInt(seconds), nanos: (milliseconds - seconds * 1000) * 1e6 };
+}
