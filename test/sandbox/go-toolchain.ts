@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { mkdir } from 'node:fs/promises';
-import { debianBase } from './debian-base.ts';
+import { baseFolder } from './debian-base.ts';
 import { goDir, testbedRoot } from './layout.ts';
 
 /** containerd 2.4 needs at least this. */
@@ -40,7 +40,10 @@ export function isNewEnough(version: string): boolean {
  * the paths of the test bed and the checkout are the same inside and outside.
  */
 export async function debianGo(log: (line: string) => void): Promise<GoCommand> {
-  const base = await debianBase('go', log);
+  const base = await baseFolder(
+    { name: 'go', suite: 'trixie', packages: ['ca-certificates', 'golang-go'] },
+    log,
+  );
   await mkdir(`${goDir}/cache`, { recursive: true });
   return {
     wrap: (args) => ['unshare', '--mount', 'sh', '-euc', ENTER, 'sh', base.dir, testbedRoot, ...args],
