@@ -2,6 +2,7 @@ import process from 'node:process';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { messageOf } from '../src/errors.ts';
+import { UsageError } from '../src/image/usage-error.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -86,8 +87,7 @@ const program = yargs(hideBin(process.argv))
         import('../src/image/platform.ts'),
       ]);
       const store = new StoreFiles({ realStoreDir: argv.realStore });
-      const { args, ...flags } = defined(argv);
-      const result = await buildCommand({ ...flags, args: args ?? [] }, { store, nix: new NixPrograms() });
+      const result = await buildCommand(defined(argv), { store, nix: new NixPrograms() });
       if (argv.logLevel !== 'error') for (const warning of result.warnings) tell(`warning: ${warning}`);
       print(
         `${result.out}: ${result.ref} for ${formatPlatform(result.platform)}, ${result.storePaths} store paths, ` +
@@ -95,20 +95,60 @@ const program = yargs(hideBin(process.argv))
       );
     },
   )
+  .command(
+    'load <path>',
+    'Load an archive or layout into containerd and unpack it',
+    (y) =>
+      y
+        .positional('path', {
+          type: 'string',
+          demandOption: true,
+          describe: 'OCI layout, OCI archive or docker archive',
+        })
+        .option('snapshotter', { ...one('snapshotter to unpack with'), default: 'nix' })
+        .option('ref', one('image name, instead of those in the archive'))
+        .option('platform', {
+          ...one('which image of a multi-platform archive to unpack'),
+          default: `linux/${process.arch}`,
+        }),
+    async (argv) => {
+      const [{ loadImages }, { parsePlatform }] = await Promise.all([
+        import('../src/image/load.ts'),
+        import('../src/image/platform.ts'),
+      ]);
+      const { platform, ...options } = defined(argv);
+      const signal = interruption();
+      for (const { name, digest } of await loadImages({
+        ...options,
+        signal,
+        platform: parsePlatform(platform),
+      })) {
+        print(`${name}: ${digest}`);
+      }
+    },
+  )
   .demandCommand(1, 'name a command')
   .strict()
   .wrap(110)
-  .fail((message, error, y) => {
+  .fail((message, error) => {
     if (error !== undefined && error !== null) throw error;
-    tell(`${message}; see "${['nix2container', ...process.argv.slice(2, 3)].join(' ')} --help"`);
-    y.exit(EXIT_USAGE, new Error(message));
+    throw new UsageError(message);
   });
 
+type Defined<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
 /** yargs gives undefined for what was not given; the project's types have it absent. */
-function defined<T extends object>(argv: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(argv).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
+function defined<T extends object>(argv: T): Defined<T> {
+  return Object.fromEntries(Object.entries(argv).filter(([, value]) => value !== undefined)) as Defined<T>;
+}
+
+/** Aborts at the first SIGINT or SIGTERM, so that the command ends tidily; the second one kills. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => controller.abort());
+  return controller.signal;
 }
 
 function print(line: string): void {
@@ -122,6 +162,8 @@ function tell(line: string): void {
 try {
   await program.parseAsync();
 } catch (error) {
-  tell(messageOf(error));
-  process.exitCode = EXIT_FAILURE;
+  const isUsage = error instanceof UsageError;
+  const hint = isUsage ? `; see "${['nix2container', ...process.argv.slice(2, 3)].join(' ')} --help"` : '';
+  tell(messageOf(error) + hint);
+  process.exitCode = isUsage ? EXIT_USAGE : EXIT_FAILURE;
 }

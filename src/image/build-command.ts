@@ -1,5 +1,4 @@
 import { storePathName, type StorePath } from '../closure/store-path.ts';
-import { StatusError } from '../errors.ts';
 import { buildImage, type BuildResult, type OutputFormat } from './build.ts';
 import { readInput, storePathArgument } from './build-inputs.ts';
 import type { Compression } from './compression.ts';
@@ -9,6 +8,7 @@ import { mergeRunConfig } from './merge-config.ts';
 import type { NixQuery } from './nix-query.ts';
 import { parsePlatform } from './platform.ts';
 import type { StoreFiles } from './store-files.ts';
+import { UsageError } from './usage-error.ts';
 
 /** The flags of `nix2container build`, as texts. */
 export interface BuildFlags {
@@ -35,7 +35,7 @@ export interface BuildFlags {
  * `nix2container build`: arguments in the store are what is put in, the one other argument is the file to write.
  * With `--closure` there is exactly one argument, the file, as with the Go tool.
  *
- * @throws StatusError InvalidArgument for flags that make no sense, and all that {@link buildImage} throws.
+ * @throws UsageError for flags that make no sense, and all that {@link buildImage} throws.
  */
 export async function buildCommand(
   flags: BuildFlags,
@@ -69,7 +69,7 @@ async function splitArguments(flags: BuildFlags): Promise<{ out: string; storePa
   if (flags.closure !== undefined && flags.out === undefined) {
     const [out, ...others] = flags.args;
     if (out !== undefined && others.length === 0) return { out, storePaths: [] };
-    throw new StatusError('InvalidArgument', 'with --closure give exactly one argument, the file to write');
+    throw new UsageError('with --closure give exactly one argument, the file to write');
   }
   const storePaths: StorePath[] = [];
   const files: string[] = flags.out === undefined ? [] : [flags.out];
@@ -80,18 +80,14 @@ async function splitArguments(flags: BuildFlags): Promise<{ out: string; storePa
   }
   const [out, ...others] = files;
   if (others.length > 0) {
-    throw new StatusError(
-      'InvalidArgument',
-      `not in the store, and not the one file to write: ${others.join(', ')}`,
-    );
+    throw new UsageError(`not in the store, and not the one file to write: ${others.join(', ')}`);
   }
   return { out: out ?? defaultOut(storePaths, flags), storePaths };
 }
 
 function defaultOut(storePaths: readonly StorePath[], flags: BuildFlags): string {
   const [first] = storePaths;
-  if (first === undefined)
-    throw new StatusError('InvalidArgument', 'no file to write is named: give --out FILE');
+  if (first === undefined) throw new UsageError('no file to write is named: give --out FILE');
   const name = repositoryName(storePathName(first).slice(33));
   return flags.format === 'oci-layout' ? name : `${name}.tar`;
 }
@@ -122,7 +118,7 @@ function words(flag: string, values: readonly string[]): string[] {
   if (values.length !== 1 || only?.startsWith('[') !== true) return [...values];
   const list = parseWords(only);
   if (list !== undefined) return list;
-  throw new StatusError('InvalidArgument', `${flag} ${only}: not a JSON array of strings`);
+  throw new UsageError(`${flag} ${only}: not a JSON array of strings`);
 }
 
 function parseWords(text: string): string[] | undefined {
@@ -137,5 +133,5 @@ function parseWords(text: string): string[] | undefined {
 function pair(flag: string, text: string): [string, string] {
   const equals = text.indexOf('=');
   if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
-  throw new StatusError('InvalidArgument', `${flag} ${text}: expected NAME=VALUE`);
+  throw new UsageError(`${flag} ${text}: expected NAME=VALUE`);
 }

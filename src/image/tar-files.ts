@@ -1,4 +1,4 @@
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,8 @@ import { messageOf, StatusError } from '../errors.ts';
 import { type Compression, decompressor, detectCompression } from './compression.ts';
 import { type FileSet, missing } from './file-set.ts';
 import { indexTar, type TarEntry } from './tar-index.ts';
+
+const CHUNK_BYTES = 256 * 1024;
 
 /**
  * The files of a tar archive, read where they lie. A compressed archive is first unpacked to one temporary
@@ -66,13 +68,13 @@ export class TarFiles implements FileSet {
   async open(name: string, start = 0): Promise<Readable> {
     const entry = this.#entries.get(name);
     if (entry === undefined) throw missing(this.path, name);
-    if (start >= entry.size) return Readable.from([]);
-    return createReadStream('', {
-      fd: this.#file.fd,
-      autoClose: false,
-      start: entry.offset + start,
-      end: entry.offset + entry.size - 1,
-    });
+    const bytes = readRange(
+      this.#file,
+      entry.offset + start,
+      entry.offset + entry.size,
+      `${this.path}: entry ${name}`,
+    );
+    return Readable.from(bytes, { objectMode: false });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -95,7 +97,8 @@ async function unpack(
   to: string,
   path: string,
 ): Promise<FileHandle> {
-  const source = createReadStream('', { fd: from.fd, autoClose: false, start: 0 });
+  const { size } = await from.stat();
+  const source = Readable.from(readRange(from, 0, size, path), { objectMode: false });
   const transform = decompressor(compression);
   try {
     if (transform !== undefined) await pipeline(source, transform, createWriteStream(to, { mode: 0o600 }));
@@ -105,4 +108,21 @@ async function unpack(
     });
   }
   return open(to, 'r');
+}
+
+/** Bytes `start` up to, not including, `end`. The file stays open, whatever becomes of the reader. */
+async function* readRange(
+  file: FileHandle,
+  start: number,
+  end: number,
+  where: string,
+): AsyncGenerator<Buffer> {
+  for (let at = start; at < end; ) {
+    const buffer = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, end - at));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at);
+    if (bytesRead === 0)
+      throw new StatusError('DataLoss', `${where}: the file became shorter while it was read`);
+    yield buffer.subarray(0, bytesRead);
+    at += bytesRead;
+  }
 }

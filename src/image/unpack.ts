@@ -1,0 +1,136 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { StatusError } from '../errors.ts';
+import type { ContainerdSession } from './containerd-session.ts';
+import type { Descriptor } from './descriptor.ts';
+import { label } from './store-content.ts';
+
+/** Annotations with this prefix are handed to the snapshotter as labels (containerd `snapshots.FilterInheritedLabels`). */
+const INHERITED_PREFIX = 'containerd.io/snapshot/';
+/** Names, as a label, the committed snapshot that an extraction is for. */
+const REF_LABEL = 'containerd.io/snapshot.ref';
+/** Tries of a Prepare that answers DeadlineExceeded: Nix goes on fetching, the next try joins it. */
+const PREPARE_TRIES = 30;
+
+/**
+ * Unpacks layers into a snapshotter, as containerd's own unpacker does (`core/unpack`): for each layer Prepare with
+ * its annotations, Apply by the diff service, Commit under its chain id; at last the config blob gets the label that
+ * keeps the chain. Chains that are there already are used.
+ *
+ * @returns the chain id of the topmost layer; undefined for an image without layers.
+ * @throws StatusError as containerd and the snapshotter answer, with the layer named; DataLoss for a wrong diff id.
+ */
+export async function unpack(
+  session: ContainerdSession,
+  image: {
+    readonly config: Descriptor;
+    readonly layers: readonly Descriptor[];
+    readonly diffIds: readonly string[];
+  },
+  snapshotter: string,
+): Promise<string | undefined> {
+  let parent: string | undefined;
+  for (const [i, layer] of image.layers.entries()) {
+    const diffId = image.diffIds[i] ?? '';
+    const chainId = chain(parent, diffId);
+    if (await exists(session, snapshotter, chainId))
+      await session.protect(`snapshots/${snapshotter}`, chainId);
+    else await unpackLayer(session, { layer, diffId, chainId, parent: parent ?? '' }, snapshotter);
+    await label(session, layer.digest, { 'containerd.io/uncompressed': diffId });
+    parent = chainId;
+  }
+  if (parent !== undefined) {
+    await label(session, image.config.digest, { [`containerd.io/gc.ref.snapshot.${snapshotter}`]: parent });
+  }
+  return parent;
+}
+
+/** OCI image specification, "Layer ChainID". */
+export function chain(parent: string | undefined, diffId: string): string {
+  if (parent === undefined) return diffId;
+  return `sha256:${createHash('sha256').update(`${parent} ${diffId}`).digest('hex')}`;
+}
+
+interface LayerStep {
+  readonly layer: Descriptor;
+  readonly diffId: string;
+  readonly chainId: string;
+  readonly parent: string;
+}
+
+async function unpackLayer(session: ContainerdSession, step: LayerStep, snapshotter: string): Promise<void> {
+  const { layer, diffId, chainId, parent } = step;
+  const key = `extract-${Date.now()}-${randomBytes(6).toString('base64url')} ${chainId}`;
+  const labels = { ...inherited(layer), [REF_LABEL]: chainId };
+  try {
+    const prepared = await prepare(session, { snapshotter, key, parent, labels });
+    if (prepared === 'exists') return;
+    const applied = await session.diff.Apply({ diff: wire(layer), mounts: prepared }, session.call);
+    if (applied.applied?.digest !== diffId) {
+      throw new StatusError(
+        'DataLoss',
+        `it unpacks to ${applied.applied?.digest}, the config says ${diffId}`,
+      );
+    }
+    await session.snapshots.Commit({ snapshotter, name: chainId, key, labels }, session.call);
+  } catch (error) {
+    await discard(session, snapshotter, key);
+    if (!(error instanceof StatusError)) throw error;
+    if (error.code === 'AlreadyExists') return;
+    throw new StatusError(error.code, `layer ${layer.digest}: ${error.message}`, { cause: error });
+  }
+}
+
+async function prepare(
+  session: ContainerdSession,
+  request: { snapshotter: string; key: string; parent: string; labels: Readonly<Record<string, string>> },
+) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return (await session.snapshots.Prepare(request, session.call)).mounts;
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      const chainId = request.labels[REF_LABEL] ?? '';
+      if (error.code === 'AlreadyExists' && (await exists(session, request.snapshotter, chainId)))
+        return 'exists';
+      if (error.code !== 'DeadlineExceeded' || tries === PREPARE_TRIES) throw error;
+    }
+  }
+}
+
+async function exists(session: ContainerdSession, snapshotter: string, key: string): Promise<boolean> {
+  try {
+    await session.snapshots.Stat({ snapshotter, key }, session.call);
+    return true;
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    if (error.code === 'NotFound') return false;
+    if (error.code !== 'InvalidArgument') throw error;
+    throw new StatusError(
+      error.code,
+      `snapshotter ${snapshotter}: ${error.message}: is it set up as a proxy plugin in containerd's configuration?`,
+      { cause: error },
+    );
+  }
+}
+
+/** Removes a half-made snapshot. Its own failure does not matter: the lease ends, and containerd collects it. */
+async function discard(session: ContainerdSession, snapshotter: string, key: string): Promise<void> {
+  const { signal: _given, ...call } = session.call;
+  await session.snapshots.Remove({ snapshotter, key }, call).catch(() => {});
+}
+
+function inherited(layer: Descriptor): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(layer.annotations ?? {}).filter(([name]) => name.startsWith(INHERITED_PREFIX)),
+  );
+}
+
+/** A descriptor as containerd's API has it. */
+export function wire(descriptor: Descriptor) {
+  return {
+    media_type: descriptor.mediaType,
+    digest: descriptor.digest,
+    size: BigInt(descriptor.size),
+    annotations: descriptor.annotations ?? {},
+  };
+}
