@@ -127,6 +127,37 @@ const program = yargs(hideBin(process.argv))
       }
     },
   )
+  .command(
+    'push <path> [destination]',
+    'Push the image of an archive or layout to a registry',
+    (y) =>
+      y
+        .positional('path', {
+          type: 'string',
+          demandOption: true,
+          describe: 'OCI layout, OCI archive or docker archive',
+        })
+        .positional('destination', { type: 'string', describe: 'the same as --ref' })
+        .option('ref', one('where to; default: the name in the archive'))
+        .option('plain-http', {
+          type: 'boolean',
+          default: false,
+          describe: 'HTTP without TLS; loopback registries never need this',
+        })
+        .conflicts('ref', 'destination'),
+    async (argv) => {
+      const [{ pushImage }, { dockerCredentials }] = await Promise.all([
+        import('../src/image/push.ts'),
+        import('../src/image/docker-config.ts'),
+      ]);
+      const { destination, ...options } = defined(argv);
+      const result = await pushImage(
+        { ...(destination === undefined ? {} : { ref: destination }), ...options, signal: interruption() },
+        { credentials: (registry) => dockerCredentials(registry, process.env) },
+      );
+      print(`${result.ref}: ${result.digest}, ${result.sent} blobs sent, ${result.present} were there`);
+    },
+  )
   .demandCommand(1, 'name a command')
   .strict()
   .wrap(110)
