@@ -20,8 +20,7 @@ export interface SandboxProcessOptions {
 export class SandboxProcess {
   readonly name: string;
   readonly logFile: string;
-  /** Resolves once it has ended. */
-  readonly ended: Promise<Ending>;
+  readonly #ended: Promise<Ending>;
   #ending: Ending | undefined;
   readonly #parent: ChildProcess;
 
@@ -29,12 +28,18 @@ export class SandboxProcess {
     this.name = options.name;
     this.logFile = options.logFile;
     this.#parent = deps.parent;
-    this.ended = new Promise((resolve) => {
+    this.#ended = new Promise((resolve) => {
       deps.parent.once('exit', (code, signal) => {
         this.#ending = { code, signal };
         resolve(this.#ending);
       });
     });
+  }
+
+  /** Resolves once it has ended. Whoever waits keeps this process from ending; the program alone does not. */
+  get ended(): Promise<Ending> {
+    if (this.#ending === undefined) this.#parent.ref();
+    return this.#ended;
   }
 
   get running(): boolean {
