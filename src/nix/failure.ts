@@ -33,7 +33,7 @@ const GONE_FROM_CACHE = /file '[^']*' does not exist in binary cache '([^']*)'/;
 const FROM_SUBSTITUTER = /from '([a-z0-9+-]+:\/[^']*)'/i;
 const ABSENT =
   /no substituter that can build it|don't know how to build|build of '[^']*' failed|does not exist|is not valid|could not be realised|cannot build missing derivation|failed to obtain derivation/i;
-const NAMED_PATH = /path '(\/[^']*)' is required/;
+const NAMED_PATH = /ignoring substitute for '(\/[^']*)'|path '(\/[^']*)' is required/;
 
 /**
  * Turns a failed realise into the error that the client of a pull reads. Codes: ResourceExhausted (disk full),
@@ -47,8 +47,10 @@ const NAMED_PATH = /path '(\/[^']*)' is required/;
 export function realiseFailure(paths: readonly string[], exit: NixExit, record: RealiseRecord): StatusError {
   const answers = substituterAnswers(record);
   const verdict = judge(exit, record, answers);
-  const path = cleanText(failedPath(paths, record));
+  const failed = cleanText(failedPath(paths, record));
+  const asking = paths.includes(failed) ? failed : (paths[0] ?? failed);
   const others = paths.length > 1 ? ` (of ${paths.length} paths)` : '';
+  const dependency = asking === failed ? '' : ` (its dependency ${failed})`;
   const asked =
     answers.length === 0
       ? 'no substituter was asked'
@@ -57,7 +59,7 @@ export function realiseFailure(paths: readonly string[], exit: NixExit, record: 
   const said = lines.length === 0 ? '' : `; Nix's last lines: ${lines.join(' | ')}`;
   return new StatusError(
     verdict.code,
-    `realise ${path}${others}: ${verdict.cause}; ${asked}${said}; ${verdict.nextStep}`,
+    `realise ${asking}${others}: ${verdict.cause}${dependency}; ${asked}${said}; ${verdict.nextStep}`,
   );
 }
 
@@ -172,11 +174,14 @@ function isOutage(status: number): boolean {
 }
 
 function failedPath(paths: readonly string[], record: RealiseRecord): string {
+  const refused = record.messages.find((message) => BAD_SIGNATURE.test(message));
+  const unsigned = refused === undefined ? undefined : NAMED_PATH.exec(refused)?.[1];
+  if (unsigned !== undefined) return unsigned;
   const asked = new Set(paths);
   const unknown = record.unknownPaths.find((path) => asked.has(path)) ?? record.unknownPaths[0];
   if (unknown !== undefined) return unknown;
   for (const message of record.messages) {
-    const named = NAMED_PATH.exec(message)?.[1];
+    const named = NAMED_PATH.exec(message)?.[2];
     if (named !== undefined) return named;
     const inMessage = paths.find((path) => message.includes(path));
     if (inMessage !== undefined) return inMessage;

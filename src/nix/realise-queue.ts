@@ -55,6 +55,12 @@ export class RealiseQueue {
    */
   async realise(paths: readonly StorePath[], root: string, call: RealiseCall = {}): Promise<void> {
     if (this.#closing.signal.aborted) throw stopping();
+    if (call.signal?.aborted === true) {
+      throw new StatusError(
+        'Cancelled',
+        `realise ${paths[0] ?? '(no path)'}: the caller has gone before it began`,
+      );
+    }
     const key = closureKey(paths);
     const started = performance.now();
     const job = this.#jobs.get(key) ?? this.#start(key, paths, root);

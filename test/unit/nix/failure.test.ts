@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import type { StatusCode } from '../../../src/errors.ts';
+import { realiseFailure, substituterAnswers } from '../../../src/nix/failure.ts';
+import { RealiseLog, type RealiseRecord } from '../../../src/nix/realise-log.ts';
+
+/**
+ * Real stderr of `nix-store --realise --log-format internal-json` of Debian's Nix, by version; of the progress lines
+ * only some are kept.
+ */
+const RECORDED = new URL('recorded/', import.meta.url);
+const C = '/nix/store/lkcs9vsl15gl0yssw6cw1k2y8wp2b10h-c';
+const MISSING = '/nix/store/00000000000000000000000000000000-missing';
+const LONE = '/nix/store/42wcwxj4p56xy67z383a336iih2lh324-lone';
+
+const cases: readonly [name: string, paths: readonly string[], code: StatusCode, says: RegExp][] = [
+  ['sig', [C], 'PermissionDenied', /signature is refused.*:830\d: has it, signed by no trusted key/],
+  [
+    'missing',
+    [MISSING],
+    'FailedPrecondition',
+    /no substituter has it.*http:\/\/127\.0\.0\.1:830\d: has not got it/,
+  ],
+  ['missing2', [LONE, MISSING], 'FailedPrecondition', /\(of 2 paths\): no substituter has it/],
+  ['nosubst', [C], 'FailedPrecondition', /it is not in the store; no substituter was asked/],
+  ['down', [C], 'Unavailable', /http:\/\/127\.0\.0\.1:1: Could not connect to server/],
+  ['downandmissing', [MISSING], 'Unavailable', /:830\d: has not got it.*:1: Could not connect/],
+  ['401', [C], 'FailedPrecondition', /no substituter has it/],
+  ['404', [C], 'FailedPrecondition', /no substituter has it/],
+  ['500', [C], 'Unavailable', /:830\d: HTTP error 500/],
+  ['nar500', [C], 'Unavailable', /:830\d: HTTP error 500/],
+  ['nar404', [C], 'Unavailable', /:830\d: has the description but not the archive/],
+  ['enospc', [C], 'ResourceExhausted', /disk of the Nix store is full/],
+];
+
+for (const version of readdirSync(RECORDED)) {
+  describe(`failures of Nix ${version}`, () => {
+    for (const [name, paths, code, says] of cases) {
+      it(`${name} is ${code}`, () => {
+        const error = realiseFailure(paths, { exitCode: 1, signal: undefined }, recorded(version, name));
+        assert.equal(error.code, code, error.message);
+        assert.match(error.message, says);
+        const blamed = name.startsWith('missing') || name === 'downandmissing' ? MISSING : C;
+        assert.ok(error.message.startsWith(`realise ${blamed}`), error.message);
+        assert.doesNotMatch(error.message, /\p{Cc}|\[\d*m/u);
+        assert.ok(error.message.length < 4000);
+      });
+    }
+
+    it('reads the progress of a success', () => {
+      const log = logOf(version, 'success');
+      const { pathsTotal, bytesTotal, bytesDone, substituters } = log.progress();
+      assert.equal(pathsTotal, 3);
+      assert.equal(bytesTotal, 602072);
+      assert.ok(bytesDone > 0 && bytesDone <= bytesTotal);
+      assert.equal(substituters.length, 1);
+    });
+  });
+}
+
+describe('failure messages', () => {
+  const empty: RealiseRecord = { messages: [], substituters: [], unknownPaths: [], httpStatus: new Map() };
+  const exit = { exitCode: 1, signal: undefined };
+
+  it('tells a cache that wants credentials by its HTTP status', () => {
+    const error = realiseFailure([C], exit, {
+      ...empty,
+      substituters: ['https://cache.example'],
+      unknownPaths: [C],
+      httpStatus: new Map([['https://cache.example/lkcs9vsl15gl0yssw6cw1k2y8wp2b10h.narinfo', 401]]),
+    });
+    assert.equal(error.code, 'PermissionDenied');
+    assert.match(error.message, /https:\/\/cache\.example: HTTP 401/);
+    assert.match(error.message, /netrc-file/);
+  });
+
+  it('hides credentials in the address of a cache', () => {
+    const answers = substituterAnswers({
+      ...empty,
+      substituters: ['https://user:secret@cache.example/a?key=secret'],
+    });
+    assert.deepEqual(answers, [{ substituter: 'https://cache.example/a', answer: 'has not got it' }]);
+  });
+
+  it('names the end of a process that said nothing', () => {
+    const killed = realiseFailure([C], { exitCode: undefined, signal: 'SIGKILL' }, empty);
+    assert.equal(killed.code, 'Internal');
+    assert.match(killed.message, /signal SIGKILL/);
+  });
+
+  it('says that the daemon is down', () => {
+    const error = realiseFailure([C], exit, {
+      ...empty,
+      messages: [
+        "error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused",
+      ],
+    });
+    assert.equal(error.code, 'Unavailable');
+    assert.match(error.message, /start nix-daemon/);
+  });
+
+  it('calls damaged content data loss', () => {
+    const messages = [`error: hash mismatch importing path '${C}';`];
+    assert.equal(realiseFailure([C], exit, { ...empty, messages }).code, 'DataLoss');
+  });
+});
+
+function recorded(version: string, name: string): RealiseRecord {
+  return logOf(version, name).record();
+}
+
+function logOf(version: string, name: string): RealiseLog {
+  const log = new RealiseLog();
+  const text = readFileSync(new URL(`${version}/${name}.stderr`, RECORDED), 'utf8');
+  for (const line of text.split('\n')) log.add(line);
+  return log;
+}

@@ -1,0 +1,248 @@
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it, mock } from 'node:test';
+import type { StorePath } from '../../../src/closure/store-path.ts';
+import { StatusError } from '../../../src/errors.ts';
+import { silentLog } from '../../../src/log.ts';
+import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
+import type { NixStore, RealiseOptions } from '../../../src/nix/store.ts';
+
+const A = '/nix/store/00000000000000000000000000000000-a' as StorePath;
+const B = '/nix/store/11111111111111111111111111111111-b' as StorePath;
+const GRACE = 60_000;
+
+interface Call {
+  readonly paths: readonly StorePath[];
+  readonly root: string;
+  readonly options: RealiseOptions;
+  finish(): void;
+  fail(error: Error): void;
+}
+
+/** A store whose realises end when the test says so, or when they are stopped. */
+class HeldStore implements NixStore {
+  readonly realStoreDir = '/nix/store';
+  readonly calls: Call[] = [];
+  readonly roots = new Set<string>();
+
+  realise(paths: readonly StorePath[], root: string, options: RealiseOptions = {}): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    options.signal?.addEventListener('abort', () => reject(new StatusError('Cancelled', 'stopped')));
+    const finish = (): void => {
+      this.roots.add(root);
+      resolve();
+    };
+    this.calls.push({ paths, root, options, finish, fail: reject });
+    return promise;
+  }
+
+  removeRoot(root: string): Promise<void> {
+    this.roots.delete(root);
+    return Promise.resolve();
+  }
+
+  valid(): Promise<ReadonlySet<StorePath>> {
+    return Promise.resolve(new Set());
+  }
+
+  closure(): Promise<readonly StorePath[]> {
+    return Promise.resolve([]);
+  }
+}
+
+let store: HeldStore;
+let queue: RealiseQueue;
+
+function call(index: number): Call {
+  const found = store.calls[index];
+  assert.ok(found, `realise number ${index} was not started`);
+  return found;
+}
+
+/** Lets everything that can go on without a timer or an event go on. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+}
+
+describe('RealiseQueue', () => {
+  beforeEach((context) => {
+    if (!('after' in context)) throw new Error('no test context');
+    mock.timers.enable({ apis: ['setTimeout'] });
+    context.after(() => mock.timers.reset());
+    store = new HeldStore();
+    queue = new RealiseQueue({ concurrency: 2, graceMs: GRACE }, { store, log: silentLog });
+  });
+
+  it('realises once for callers that come together, and gives each its root', async () => {
+    const first = queue.realise([A, B], '/r/1');
+    const second = queue.realise([B, A], '/r/2');
+    await settle();
+    assert.equal(store.calls.length, 1);
+    assert.equal(queue.inFlight()[0]?.waiters, 2);
+    call(0).finish();
+    await first;
+    await settle();
+    assert.equal(call(1).root, '/r/2');
+    call(1).finish();
+    await second;
+    assert.deepEqual([...store.roots], ['/r/1', '/r/2']);
+    assert.deepEqual(queue.inFlight(), []);
+  });
+
+  it('runs no more than its concurrency', async () => {
+    const paths = ['2', '3', '4'].map((digit) => `/nix/store/${digit.repeat(32)}-x` as StorePath);
+    const all = paths.map((path, index) => queue.realise([path], `/r/${index}`));
+    await settle();
+    assert.equal(store.calls.length, 2);
+    assert.deepEqual(
+      queue.inFlight().map(({ state }) => state),
+      ['running', 'running', 'queued'],
+    );
+    call(0).finish();
+    await all[0];
+    await settle();
+    call(1).finish();
+    call(2).finish();
+    await Promise.all(all);
+  });
+
+  it('goes on when a caller reaches its deadline; the retry joins and then owns a root', async () => {
+    const first = queue.realise([A], '/r/1', { deadlineMs: 1000 });
+    await settle();
+    call(0).options.onProgress?.({
+      pathsDone: 1,
+      pathsTotal: 3,
+      bytesDone: 1048576,
+      bytesTotal: 3145728,
+      substituters: [],
+    });
+    mock.timers.tick(1000);
+    await assert.rejects(first, {
+      code: 'DeadlineExceeded',
+      message: /goes on, and a retry joins it/,
+    });
+    await assert.rejects(first, { message: /1 of 3 paths, 1\.0 of 3\.0 MiB/ });
+    assert.equal(call(0).options.signal?.aborted, false);
+    const retry = queue.realise([A], '/r/2');
+    await settle();
+    assert.equal(store.calls.length, 1);
+    call(0).finish();
+    await settle();
+    assert.deepEqual([...queue.roots()], ['/r/1']);
+    call(1).finish();
+    await retry;
+    assert.deepEqual([...store.roots], ['/r/2']);
+    assert.deepEqual([...queue.roots()], []);
+  });
+
+  it('keeps the root of a caller that has gone for the grace time, and no longer', async () => {
+    const leaving = new AbortController();
+    const first = queue.realise([A], '/r/1', { signal: leaving.signal });
+    await settle();
+    leaving.abort();
+    await assert.rejects(first, { code: 'Cancelled' });
+    call(0).finish();
+    await settle();
+    mock.timers.tick(GRACE - 1);
+    await settle();
+    assert.deepEqual([...store.roots], ['/r/1']);
+    assert.deepEqual([...queue.roots()], ['/r/1']);
+    mock.timers.tick(1);
+    await settle();
+    assert.deepEqual([...store.roots], []);
+  });
+
+  it('keeps the root until a retry after the end has its own', async () => {
+    const first = queue.realise([A], '/r/1', { deadlineMs: 1 });
+    await settle();
+    mock.timers.tick(1);
+    await assert.rejects(first);
+    call(0).finish();
+    await settle();
+    const retry = queue.realise([A], '/r/2');
+    await settle();
+    assert.deepEqual([...store.roots], ['/r/1']);
+    call(1).finish();
+    await retry;
+    assert.deepEqual([...store.roots], ['/r/2']);
+    mock.timers.tick(GRACE);
+    await settle();
+    assert.deepEqual([...store.roots], ['/r/2']);
+  });
+
+  it('gives a kept root back to its owner', async () => {
+    const first = queue.realise([A], '/r/1', { deadlineMs: 1 });
+    await settle();
+    mock.timers.tick(1);
+    await assert.rejects(first);
+    call(0).finish();
+    await settle();
+    const retry = queue.realise([A], '/r/1');
+    await settle();
+    call(1).finish();
+    await retry;
+    mock.timers.tick(GRACE);
+    await settle();
+    assert.deepEqual([...store.roots], ['/r/1']);
+  });
+
+  it('keeps a kept root when the retry for the same root fails', async () => {
+    const first = queue.realise([A], '/r/1', { deadlineMs: 1 });
+    await settle();
+    mock.timers.tick(1);
+    await assert.rejects(first);
+    call(0).finish();
+    await settle();
+    const retry = queue.realise([A], '/r/1');
+    await settle();
+    call(1).fail(new StatusError('Unavailable', 'cache down'));
+    await assert.rejects(retry, { code: 'Unavailable' });
+    assert.deepEqual([...queue.roots()], ['/r/1']);
+  });
+
+  it('drops queued work that nobody waits for', async () => {
+    const paths = ['2', '3'].map((digit) => `/nix/store/${digit.repeat(32)}-x` as StorePath);
+    const running = paths.map((path, index) => queue.realise([path], `/r/${index}`));
+    const leaving = new AbortController();
+    const queued = queue.realise([A], '/r/a', { signal: leaving.signal });
+    await settle();
+    leaving.abort();
+    await assert.rejects(queued, { code: 'Cancelled' });
+    assert.equal(queue.inFlight().length, 2);
+    call(0).finish();
+    call(1).finish();
+    await Promise.all(running);
+    await settle();
+    assert.equal(store.calls.length, 2);
+  });
+
+  it('forgets a failure: the next try starts again', async () => {
+    const first = queue.realise([A], '/r/1');
+    const joined = queue.realise([A], '/r/2');
+    await settle();
+    call(0).fail(new StatusError('Unavailable', 'cache down'));
+    await assert.rejects(first, { code: 'Unavailable' });
+    await assert.rejects(joined, { code: 'Unavailable' });
+    const second = queue.realise([A], '/r/3');
+    await settle();
+    call(1).finish();
+    await second;
+    assert.deepEqual([...store.roots], ['/r/3']);
+  });
+
+  it('starts nothing for a caller that has gone before', async () => {
+    await assert.rejects(queue.realise([A], '/r/1', { signal: AbortSignal.abort() }), { code: 'Cancelled' });
+    await settle();
+    assert.equal(store.calls.length, 0);
+    assert.deepEqual(queue.inFlight(), []);
+  });
+
+  it('stops everything when it is closed, and takes nothing more', async () => {
+    const running = queue.realise([A], '/r/1');
+    const late = assert.rejects(running, { code: 'Unavailable' });
+    await settle();
+    await queue.close();
+    assert.equal(call(0).options.signal?.aborted, true);
+    await late;
+    await assert.rejects(queue.realise([B], '/r/2'), { code: 'Unavailable' });
+  });
+});
