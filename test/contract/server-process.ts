@@ -1,0 +1,89 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Subject } from './snapshotter/subject.ts';
+
+const PROJECT = join(import.meta.dirname, '../..');
+/** Git-ignored, and on the disk of the checkout: an upper directory of overlayfs cannot be on tmpfs or overlayfs. */
+const ROOTS = join(PROJECT, '.testbed', 'contract');
+/** What a shell runs: a umask that would spoil the modes of directories, then the server in the shell's place. */
+const UNDER_UMASK = 'umask 077; exec "$@"';
+const POLL_MS = 10;
+
+export interface ServerProcess extends Subject {
+  /** Of the process that serves now. */
+  readonly pid: number;
+}
+
+/**
+ * Runs a snapshotter in a mount namespace of its own, with a fresh root directory, until it is disposed of.
+ *
+ * @param command the program and its arguments for a root directory and a socket path.
+ */
+export async function startServer(
+  command: (root: string, socket: string) => readonly string[],
+): Promise<ServerProcess> {
+  await mkdir(ROOTS, { recursive: true });
+  const root = await mkdtemp(join(await realpath(ROOTS), 'root-'));
+  const sockets = await mkdtemp(join(tmpdir(), 'snapshotter-'));
+  const address = join(sockets, 's.sock');
+  let child = await start(command(root, address), address);
+  return {
+    address,
+    root,
+    get pid() {
+      return child.pid ?? 0;
+    },
+    async restart() {
+      await stop(child);
+      child = await start(command(root, address), address);
+    },
+    async [Symbol.asyncDispose]() {
+      try {
+        await stop(child);
+      } finally {
+        await rm(sockets, { recursive: true, force: true });
+        await rm(root, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+async function start(command: readonly string[], address: string): Promise<ChildProcess> {
+  const child = spawn(
+    'unshare',
+    ['--mount', '--propagation', 'private', 'sh', '-c', UNDER_UMASK, 'sh', ...command],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
+  const exited = new AbortController();
+  child.once('exit', () => exited.abort());
+  while (!(await accepts(address))) {
+    if (exited.signal.aborted) throw new Error(`${command.join(' ')} ended before it listened on ${address}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return child;
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) {
+    throw new Error(`the server ended by itself: ${child.exitCode ?? child.signalCode}`);
+  }
+  child.kill('SIGTERM');
+  await once(child, 'exit');
+}
+
+function accepts(address: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const connection = createConnection(address);
+    connection.once('connect', () => {
+      connection.destroy();
+      resolve(true);
+    });
+    connection.once('error', () => resolve(false));
+  });
+}
