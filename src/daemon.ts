@@ -11,6 +11,8 @@ import { LevelStore } from './metadata/level-store.ts';
 import { GcRoots } from './nix/gc-roots.ts';
 import { NixStoreCli } from './nix/nix-store.ts';
 import { RealiseQueue } from './nix/realise-queue.ts';
+import { diffService } from './diff/service.ts';
+import { createRpcClient } from './rpc/client.ts';
 import { createHealth } from './rpc/health.ts';
 import { createRpcServer } from './rpc/server.ts';
 import type { Endpoint } from './rpc/socket.ts';
@@ -25,6 +27,7 @@ import { snapshotsService } from './snapshot/rpc.ts';
 import { SnapshotService } from './snapshot/service.ts';
 import { SnapshotIds } from './snapshot/snapshot-ids.ts';
 import { statusService } from './status/service.ts';
+import { UnpackGate } from './snapshot/unpack-gate.ts';
 import { bindsView } from './view/binds.ts';
 import { wholeStoreView } from './view/whole-store.ts';
 
@@ -70,6 +73,7 @@ export async function startDaemon(
     ids,
     layout,
     mutex,
+    wait: config.prepare.wait,
     clock: systemClock(),
     features: {
       overlayOptions: await overlayOptions(layout.snapshots),
@@ -89,8 +93,10 @@ export async function startDaemon(
 
   const health = createHealth();
   const status = statusService({ config, store, roots, queue, nix, view, problems });
+  const containerd = undo.use(createRpcClient({ address: config.containerd_address }));
+  const diff = diffService({ gate: new UnpackGate({ store, layout, roots }), containerd });
   const server = createRpcServer({
-    services: [snapshotsService(service, cleanup), status, health.implementation],
+    services: [snapshotsService(service, cleanup), diff, status, health.implementation],
     log,
   });
   undo.defer(async () => {

@@ -38,8 +38,15 @@ export const configSchema = v.strictObject({
   image_service: v.optional(
     v.strictObject({ enable: v.optional(v.boolean()), containerd_address: v.optional(v.string()) }),
   ),
+  /** containerd's own socket: where the diff plugin hands layers to. */
+  containerd_address: v.optional(absolutePath, '/run/containerd/containerd.sock'),
   prepare: v.optional(
     v.strictObject({
+      /**
+       * Where the unpacking of a Nix layer waits for Nix: in Prepare, which holds containerd's snapshot lock, or in Apply of
+       * the proxy diff plugin, which does not and has to be configured in containerd.
+       */
+      wait: v.optional(v.picklist(['prepare', 'apply']), 'prepare'),
       /** How long a call waits for a realise; the work goes on and a retry joins it. */
       deadline: v.optional(duration, '5m'),
     }),

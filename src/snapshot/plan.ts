@@ -24,6 +24,8 @@ export interface CreateFacts {
   readonly closure: LayerClosure | undefined;
   /** What the view needs in this snapshot's own layer. */
   readonly mountPoints: readonly MountPoint[];
+  /** Whether Prepare waits for Nix, or the diff plugin's Apply does. */
+  readonly wait: 'prepare' | 'apply';
 }
 
 /** Prepare and View: the record that will be, and the steps to it. */
@@ -44,8 +46,8 @@ export function planCreate(
     ...(mountPoints.length === 0 ? {} : { ownMountPoints: true }),
   };
   const steps: Step[] = [];
-  const named = closure === undefined ? [] : realisePaths(closure);
-  if (named.length > 0) steps.push({ type: 'realise', id, paths: named });
+  const paths = closure === undefined ? [] : realisePaths(closure);
+  if (paths.length > 0 && facts.wait === 'prepare') steps.push({ type: 'realise', id, paths });
   steps.push({ type: 'make-directory', id, kind: request.kind, owner });
   if (mountPoints.length > 0) steps.push({ type: 'make-mount-points', id, mountPoints });
   steps.push({
@@ -56,6 +58,7 @@ export function planCreate(
     ],
     changes: [{ type: 'put', record }],
   });
+  if (paths.length > 0 && facts.wait === 'apply') steps.push({ type: 'realise-later', id, paths });
   return { record, steps };
 }
 

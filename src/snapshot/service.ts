@@ -36,6 +36,8 @@ export interface SnapshotServiceDeps {
   readonly recovery: ClosureRecovery;
   readonly clock: Clock;
   readonly mutex: KeyedMutex;
+  /** See {@link planCreate}. */
+  readonly wait: 'prepare' | 'apply';
 }
 
 /**
@@ -58,7 +60,7 @@ export class SnapshotService {
    *   and what realising raises.
    */
   create(request: CreateRequest, signal?: AbortSignal): Promise<readonly Mount[]> {
-    const { store, ids, layout, executor, view, clock, mutex } = this.#deps;
+    const { store, ids, layout, executor, view, clock, mutex, wait } = this.#deps;
     checkKey('key', request.key);
     return mutex.run([request.key], async () => {
       const chain = chainOf(store, request.parent);
@@ -69,7 +71,14 @@ export class SnapshotService {
       const owner = mapped ?? (chain[0] === undefined ? undefined : await ownerOf(layout.fs(chain[0].id)));
       const mountPoints = shown?.mountPoints ?? [];
       return ids.withNew(async (id) => {
-        const { record, steps } = planCreate(request, { id, now: clock.now(), owner, closure, mountPoints });
+        const { record, steps } = planCreate(request, {
+          id,
+          now: clock.now(),
+          owner,
+          closure,
+          mountPoints,
+          wait,
+        });
         await executor.run(steps, signal);
         return [this.#rootMount(record, chain), ...(shown?.mounts ?? [])];
       });

@@ -18,7 +18,14 @@ describe('planCreate', () => {
       ['b', '1'],
     ]),
   };
-  const facts = { id: 9, now, owner: undefined, closure: undefined, mountPoints: [] };
+  const facts = {
+    id: 9,
+    now,
+    owner: undefined,
+    closure: undefined,
+    mountPoints: [],
+    wait: 'prepare' as const,
+  };
 
   it('makes the directory before it writes the metadata', () => {
     const { record, steps } = planCreate(request, facts);
@@ -39,6 +46,15 @@ describe('planCreate', () => {
     const { record, steps } = planCreate(request, { ...facts, closure });
     assert.deepEqual(types(steps), ['realise', 'make-directory', 'put']);
     assert.deepEqual(record.closure, { closure, source: 'label' });
+  });
+
+  it('starts the realise after the metadata when Apply waits for it', () => {
+    const { steps } = planCreate(request, {
+      ...facts,
+      closure: { kind: 'closure-info', path },
+      wait: 'apply',
+    });
+    assert.deepEqual(types(steps), ['make-directory', 'put', 'realise-later']);
   });
 
   it('asks Nix for nothing when a layer names no path', () => {

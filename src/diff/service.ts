@@ -1,0 +1,57 @@
+import type { Metadata } from '@grpc/grpc-js';
+import { StatusError } from '../errors.ts';
+import type { RpcClient } from '../rpc/client.ts';
+import { implement, type Implementation } from '../rpc/implementation.ts';
+import { diff } from '../rpc/proto.ts';
+import type { Mount } from '../view/mount.ts';
+
+/** The metadata of a call that containerd needs again: which namespace, and which lease protects the result. */
+const FORWARDED_METADATA = ['containerd-namespace', 'containerd-lease'];
+
+/**
+ * Marks an Apply that this service sent to containerd. containerd hands unknown payloads on to each of its differs;
+ * when it asks this one again (it may stand in the diff service's own order), the mark says that the waiting is done.
+ */
+const FORWARDED_PAYLOAD = 'nix-snapshotter/forwarded';
+
+export interface DiffServiceDeps {
+  /** Waits until the layer that these mounts write to may be unpacked. */
+  readonly gate: { pass(mounts: readonly Mount[], signal: AbortSignal): Promise<void> };
+  /** containerd's own API. */
+  readonly containerd: RpcClient;
+}
+
+/**
+ * `containerd.services.diff.v1.Diff` as a proxy diff plugin. containerd calls Apply without its snapshotter lock, so this
+ * is where an unpack can wait for Nix without holding up the node. The bytes are applied by containerd itself,
+ * which is called back; Diff is left to containerd's next differ.
+ */
+export function diffService({ gate, containerd }: DiffServiceDeps): Implementation {
+  return implement(diff, {
+    async Apply(request, { signal, metadata }) {
+      if (FORWARDED_PAYLOAD in request.payloads) throw leftToContainerd('Apply');
+      await gate.pass(request.mounts, signal);
+      const payloads = {
+        ...request.payloads,
+        [FORWARDED_PAYLOAD]: { type_url: FORWARDED_PAYLOAD, value: Buffer.alloc(0) },
+      };
+      return containerd
+        .service(diff)
+        .Apply({ ...request, payloads }, { signal, metadata: forwardedMetadata(metadata) });
+    },
+    Diff: () => Promise.reject(leftToContainerd('Diff')),
+  });
+}
+
+function forwardedMetadata(metadata: Metadata): Readonly<Record<string, string>> {
+  const forwarded: Record<string, string> = {};
+  for (const key of FORWARDED_METADATA) {
+    const [value] = metadata.get(key);
+    if (typeof value === 'string') forwarded[key] = value;
+  }
+  return forwarded;
+}
+
+function leftToContainerd(method: string): StatusError {
+  return new StatusError('Unimplemented', `${method} is left to containerd's next differ: not implemented`);
+}

@@ -1,0 +1,111 @@
+import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
+import type { StorePath } from '../../../src/closure/store-path.ts';
+import { Background } from '../../../src/host/background.ts';
+import { KeyedMutex } from '../../../src/host/mutex.ts';
+import { silentLog } from '../../../src/log.ts';
+import { LevelStore } from '../../../src/metadata/level-store.ts';
+import { GcRoots } from '../../../src/nix/gc-roots.ts';
+import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
+import type { NixStore } from '../../../src/nix/store.ts';
+import { Cleanup } from '../../../src/snapshot/cleanup.ts';
+import { Executor } from '../../../src/snapshot/execute.ts';
+import { LayerRoots } from '../../../src/snapshot/layer-roots.ts';
+import { Layout } from '../../../src/snapshot/layout.ts';
+import { reconcile } from '../../../src/snapshot/reconcile.ts';
+import { SnapshotIds } from '../../../src/snapshot/snapshot-ids.ts';
+
+/** A Nix store that has every path; `refuse` makes it fail. Its roots are links on disk, as Nix's are. */
+export class LinkingNixStore implements NixStore {
+  readonly realStoreDir = '/nix/store';
+  refuse: Error | undefined;
+
+  async realise(paths: readonly StorePath[], root: string): Promise<void> {
+    if (this.refuse !== undefined) throw this.refuse;
+    await rm(root, { force: true });
+    await symlink(paths[0] ?? '', root);
+  }
+
+  valid(paths: readonly StorePath[]): Promise<ReadonlySet<StorePath>> {
+    return Promise.resolve(new Set(paths));
+  }
+
+  closure(paths: readonly StorePath[]): Promise<readonly StorePath[]> {
+    return Promise.resolve(paths);
+  }
+
+  removeRoot(root: string): Promise<void> {
+    return rm(root, { force: true });
+  }
+}
+
+/** The daemon's state below a root: metadata, directories, GC roots, and what works on them. */
+export type State = Awaited<ReturnType<typeof openState>>;
+
+/** Opens what `startDaemon` opens, on a real LevelDB and real directories, without the socket and without Nix. */
+export async function openState(root: string) {
+  const layout = new Layout(root);
+  for (const directory of [layout.snapshots, layout.gcRoots]) await mkdir(directory, { recursive: true });
+  const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d+$/.test(name)).map(Number);
+  const store = await LevelStore.open(layout.metadata, Math.max(0, ...numbers), silentLog);
+  const nix = new LinkingNixStore();
+  const queue = new RealiseQueue({ concurrency: 2, graceMs: 60_000 }, { store: nix, log: silentLog });
+  const gcRoots = new GcRoots({ directory: layout.gcRoots });
+  const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
+  const roots = new LayerRoots({ deadlineMs: 60_000, rooted }, { queue, gcRoots, log: silentLog });
+  const background = new Background(silentLog);
+  const mutex = new KeyedMutex();
+  const ids = new SnapshotIds(store);
+  const cleanup = new Cleanup({ ids, layout, roots, background, log: silentLog });
+  const executor = new Executor({ layout, store, roots, mutex, background, log: silentLog });
+  return {
+    layout,
+    store,
+    nix,
+    queue,
+    gcRoots,
+    roots,
+    background,
+    ids,
+    cleanup,
+    executor,
+    reconcile: () => reconcile({ store, layout, roots, cleanup, log: silentLog }),
+    /** Resolves when nothing goes on in the background. */
+    async idle(): Promise<void> {
+      while (queue.inFlight().length > 0) await new Promise(setImmediate);
+      await background.drained();
+    },
+    async [Symbol.asyncDispose](): Promise<void> {
+      await background.drained();
+      await queue.close();
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What is on disk and in the metadata, for comparing. */
+export interface Picture {
+  readonly snapshots: readonly { readonly key: string; readonly id: number; readonly kind: string }[];
+  readonly directories: readonly string[];
+  readonly roots: readonly string[];
+}
+
+export async function pictureOf({ store, layout }: State): Promise<Picture> {
+  const byName = (one: string, other: string) => one.localeCompare(other, 'en', { numeric: true });
+  return {
+    snapshots: store
+      .list()
+      .map(({ key, id, kind }) => ({ key, id, kind }))
+      .toSorted((one, other) => one.id - other.id),
+    directories: (await readdir(layout.snapshots)).toSorted(byName),
+    roots: (await readdir(layout.gcRoots)).toSorted(byName),
+  };
+}
+
+/** What the directories and roots must be, by the metadata alone. */
+export function consistent({ store }: State): Omit<Picture, 'snapshots'> {
+  const records = store.list().toSorted((one, other) => one.id - other.id);
+  return {
+    directories: records.map(({ id }) => String(id)),
+    roots: records.filter(({ closure }) => closure !== undefined).map(({ id }) => String(id)),
+  };
+}
