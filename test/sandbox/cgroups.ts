@@ -81,7 +81,7 @@ export function planCgroups(all: readonly Hierarchy[], id: string): readonly San
   });
 }
 
-/** Makes the cgroups, usable at once: cpusets filled in, controllers delegated. */
+/** Makes the cgroups, cpusets filled in. In version 2 supervisor.sh delegates the controllers. */
 export async function makeCgroups(cgroups: readonly SandboxCgroup[]): Promise<void> {
   for (const { version, dir, processes } of cgroups) {
     await mkdir(processes, { recursive: true });
@@ -92,15 +92,11 @@ export async function makeCgroups(cgroups: readonly SandboxCgroup[]): Promise<vo
         await writeFile(`${dir}/${file}`, value);
       }
     }
-    if (processes !== dir) {
-      const controllers = readFileSync(`${dir}/cgroup.controllers`, 'utf8').trim().split(' ').filter(Boolean);
-      await writeFile(`${dir}/cgroup.subtree_control`, controllers.map((name) => `+${name}`).join(' '));
-    }
   }
 }
 
 /**
- * Removes the cgroups and everything below them, waiting for processes that are just ending.
+ * Kills what runs in the cgroups, then removes them and everything below them.
  *
  * @throws ExecaError when a cgroup is still in use after ten seconds.
  */
@@ -108,11 +104,12 @@ export async function removeCgroups(cgroups: readonly SandboxCgroup[]): Promise<
   await execa('sh', ['-c', REMOVE, 'sh', ...cgroups.map(({ dir }) => dir)]);
 }
 
-/** Shell text: removes the cgroup trees given as arguments. */
+/** Shell text: removes the cgroup trees given as arguments, and the processes in them. */
 export const REMOVE = `
 tries=0
 for dir; do
   while [ -d "$dir" ]; do
+    find "$dir" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -s KILL 2>/dev/null
     find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null && continue
     tries=$((tries + 1))
     if [ $tries -gt 200 ]; then echo "cgroup $dir is still in use" >&2; exit 1; fi

@@ -8,11 +8,6 @@ run=$1 base=$2 life=$3
 # The shell itself opens this, so it names this process; the host's /proc is still mounted.
 read -r pid _ < /proc/self/stat
 
-# In a pure version-2 hierarchy PID 1 may not stay at the top of the delegated tree.
-printf '%s\n' "$PLAN" | while read -r dir processes _; do
-  if [ "$dir" != "$processes" ]; then echo "$pid" > "$processes/cgroup.procs"; fi
-done
-
 # Overlay cannot be stacked on every file system (containers in containers): use memory then.
 if [ "$(stat -f -c %T "$run")" = overlayfs ]; then mount -t tmpfs -o mode=755 data "$run/data"; fi
 mkdir -p "$run/data/upper" "$run/data/work" "$run/data/nix" "$run/data/lib" "$run/data/tmp" "$run/root"

@@ -1,4 +1,5 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../../src/errors.ts';
 import { type SandboxCgroup, removeCgroups } from './cgroups.ts';
 import type { Suite } from './debian-base.ts';
@@ -74,10 +75,18 @@ async function sweep(): Promise<readonly string[]> {
   return swept;
 }
 
-/** Ends a sandbox's processes and removes its cgroups and files. */
+/**
+ * Ends a sandbox's processes and removes its cgroups and files.
+ *
+ * @throws ExecaError when a process of it cannot be killed within ten seconds.
+ */
 export async function destroy(id: string, state: SandboxState | undefined): Promise<void> {
   if (state?.init !== undefined) killIfAlive(state.init);
-  else if (state?.supervisor !== undefined) killIfAlive(state.supervisor);
   await removeCgroups(state?.cgroups ?? []);
+  if (state?.supervisor !== undefined) await ended(state.supervisor);
   await rm(`${runDir}/${id}`, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+}
+
+async function ended(process: ProcessIdentity): Promise<void> {
+  while (isAlive(process)) await sleep(5);
 }

@@ -6,13 +6,26 @@
 set -u
 init=$1 run=$2 base=$3 life=$4
 
+# Controllers can be delegated in version 2 only from a cgroup without processes: the processes of a pure
+# version-2 hierarchy leave the top of their tree, which stays the top of the cgroup namespace.
+# shellcheck disable=SC2016
+leave_top='
+while read -r dir processes _; do
+  [ "$dir" != "$processes" ] || continue
+  echo 0 > "$processes/cgroup.procs"
+  read -r controllers < "$dir/cgroup.controllers" || controllers=
+  for controller in $controllers; do echo "+$controller" > "$dir/cgroup.subtree_control"; done
+done <<P
+$PLAN
+P
+exec unshare --mount --uts --ipc --net --pid --fork --kill-child sh "$@"'
+
 (
   set -e
   while read -r dir _; do echo 0 > "$dir/cgroup.procs"; done <<P
 $PLAN
 P
-  exec unshare --mount --uts --ipc --net --cgroup --pid --fork --kill-child \
-    sh "$init" "$run" "$base" "$life"
+  exec unshare --cgroup sh -euc "$leave_top" sh "$init" "$run" "$base" "$life"
 )
 code=$?
 # shellcheck disable=SC2046
