@@ -8,7 +8,7 @@ import { waitFor } from './wait-for.ts';
 export const CONTAINERD_VERSIONS = ['debian', '2.3', '2.4'] as const;
 export type ContainerdVersion = (typeof CONTAINERD_VERSIONS)[number];
 
-export const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
+const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
 export const SNAPSHOTTER_SOCKET = '/run/nix-snapshotter/nix-snapshotter.sock';
 export const SNAPSHOTTER_ROOT = '/var/lib/nix-snapshotter';
 

@@ -39,7 +39,7 @@ export function isNewEnough(version: string): boolean {
  * Go runs in a Debian folder of its own, with the host's network, certificates and test-bed folder;
  * the paths of the test bed and the checkout are the same inside and outside.
  */
-export async function debianGo(log: (line: string) => void): Promise<GoCommand> {
+async function debianGo(log: (line: string) => void): Promise<GoCommand> {
   const base = await baseFolder(
     { name: 'go', suite: 'trixie', packages: ['ca-certificates', 'golang-go'] },
     log,
