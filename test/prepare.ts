@@ -1,0 +1,18 @@
+import { COMPONENTS, probe } from './sandbox/components.ts';
+import { sandboxUnavailable } from './sandbox/available.ts';
+
+/** Gets every component of the test bed, with a line for each; what cannot be had is told and left to its tests. */
+export async function prepareTestbed(): Promise<void> {
+  const reason = sandboxUnavailable();
+  if (reason !== undefined) {
+    process.stdout.write(`integration and contract tests are skipped: ${reason}\n`);
+    return;
+  }
+  for (const component of COMPONENTS) {
+    const start = performance.now();
+    const found = await probe(component);
+    const seconds = ((performance.now() - start) / 1000).toFixed(0);
+    const what = 'version' in found ? found.version : `not available: ${found.reason}`;
+    process.stdout.write(`test bed: ${component} ${what} (${seconds} s)\n`);
+  }
+}

@@ -1,0 +1,70 @@
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { resolve } from 'node:path';
+
+/** No test file may take longer, in milliseconds: a hang is a failure. */
+const FILE_TIMEOUT = 20 * 60_000;
+
+/** Node's own closing figures, in its order. */
+const FIGURES = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;
+type Figures = Record<(typeof FIGURES)[number], number>;
+
+/** What one run of node's test runner, or several together, came to. */
+export interface TestResult {
+  readonly figures: Figures;
+  readonly durationMs: number;
+  /** `test: reason` of each skipped test. */
+  readonly skipped: readonly string[];
+}
+
+/** Runs test files with node's runner, printing as its `spec` reporter does, but for the closing figures. */
+export async function runTests(files: readonly string[], concurrency: number): Promise<TestResult> {
+  const figures: Figures = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };
+  const skipped: string[] = [];
+  let durationMs = 0;
+  const events = run({ files: files.map((file) => resolve(file)), concurrency, timeout: FILE_TIMEOUT });
+  async function* reported() {
+    for await (const event of events) {
+      if (event.type === 'test:summary' && event.data.file === undefined) {
+        const { counts } = event.data;
+        figures.tests += counts.tests;
+        figures.suites += counts.suites;
+        figures.pass += counts.passed;
+        figures.cancelled += counts.cancelled;
+        figures.skipped += counts.skipped;
+        figures.todo += counts.todo;
+        figures.fail += counts.tests - counts.passed - counts.cancelled - counts.skipped - counts.todo;
+        durationMs += event.data.duration_ms;
+      }
+      if (event.type === 'test:pass' && event.data.skip !== undefined) {
+        const reason = typeof event.data.skip === 'string' ? event.data.skip : 'no reason given';
+        skipped.push(`${event.data.name}: ${reason}`);
+      }
+      const closing = event.type === 'test:diagnostic' && event.data.file === undefined;
+      if (!closing) yield event;
+    }
+  }
+  const output = Readable.from(reported()).compose(new spec());
+  output.pipe(process.stdout, { end: false });
+  await finished(output, { writable: false });
+  return { figures, durationMs, skipped };
+}
+
+/** The figures of several runs added up. */
+export function addResults(results: readonly TestResult[]): TestResult {
+  const figures: Figures = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };
+  for (const result of results) for (const name of FIGURES) figures[name] += result.figures[name];
+  return {
+    figures,
+    durationMs: results.reduce((sum, result) => sum + result.durationMs, 0),
+    skipped: results.flatMap((result) => result.skipped),
+  };
+}
+
+/** The closing lines of node's `spec` reporter. */
+export function summaryLines({ figures, durationMs }: TestResult): string {
+  const lines = FIGURES.map((name) => `ℹ ${name} ${figures[name]}`);
+  return `${[...lines, `ℹ duration_ms ${durationMs}`].join('\n')}\n`;
+}

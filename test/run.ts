@@ -1,0 +1,53 @@
+import { glob } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { execa } from 'execa';
+import { prepareTestbed } from './prepare.ts';
+import { addResults, runTests, summaryLines, type TestResult } from './run-tests.ts';
+import { printMinutes, Stopwatch } from './stopwatch.ts';
+
+/**
+ * `npm test`: static checks, then all that the tests need (bundle, Debian folders, Go tools), then the suites one after
+ * the other with node's test runner, whose summary comes last. `--full` adds `*.full.ts`, what does not fit into
+ * CI. Names of suites or files choose: `npm test -- unit`, `npm test -- test/unit/rpc/server.test.ts`.
+ */
+const SUITES = [
+  { suite: 'unit', concurrency: 2 },
+  { suite: 'contract', concurrency: 1 },
+  { suite: 'integration', concurrency: 2 },
+] as const;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { full: { type: 'boolean', default: false } },
+});
+
+const watch = new Stopwatch();
+if (positionals.length === 0) {
+  await watch.time('check', () => execa('npm', ['run', '--silent', 'check'], { stdio: 'inherit' }));
+}
+await watch.time('bundle', () => execa('node', ['build.ts'], { stdio: 'inherit' }));
+await watch.time('test bed', prepareTestbed);
+
+const results: TestResult[] = [];
+for (const { suite, concurrency } of SUITES) {
+  const files = await filesOf(suite);
+  if (files.length === 0) continue;
+  results.push(await watch.time(suite, () => runTests(files, concurrency)));
+}
+const total = addResults(results);
+if (total.figures.tests === 0) throw new Error(`no test matches ${positionals.join(' ')}`);
+
+printMinutes(watch.entries());
+for (const skipped of total.skipped) process.stdout.write(`not run: ${skipped}\n`);
+process.stdout.write(summaryLines(total));
+const unexplained = total.skipped.filter((line) => !line.includes('is not available: '));
+const skipFails = process.env['CI'] !== undefined && unexplained.length > 0;
+if (skipFails) process.stdout.write(`with CI set a skipped test is a failure: ${unexplained.join('; ')}\n`);
+process.exitCode = total.figures.fail + total.figures.cancelled > 0 || skipFails ? 1 : 0;
+
+async function filesOf(suite: string): Promise<readonly string[]> {
+  const pattern = values.full ? `test/${suite}/**/*.{test,full}.ts` : `test/${suite}/**/*.test.ts`;
+  const all = (await Array.fromAsync(glob(pattern))).toSorted();
+  if (positionals.length === 0) return all;
+  return all.filter((file) => positionals.some((name) => file === name || file.startsWith(`test/${name}/`)));
+}
