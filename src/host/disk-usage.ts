@@ -1,11 +1,11 @@
 import { lstatSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf } from '../errors.ts';
 import type { Usage } from '../metadata/schema.ts';
 
 /** How long one stretch of synchronous work may hold the event loop, in milliseconds. */
 const SLICE_MS = 5;
+const SLASH = Buffer.from('/');
 
 /**
  * Allocated bytes (512-byte blocks) and inodes below a directory, itself included, hard links once.
@@ -20,7 +20,7 @@ const SLICE_MS = 5;
 export async function diskUsage(directory: string): Promise<Usage> {
   const top = lstatSync(directory);
   const seen = new Set<string>();
-  const pending = [directory];
+  const pending = [Buffer.from(directory)];
   let size = top.blocks * 512;
   let inodes = 1;
   let sliceEnd = performance.now() + SLICE_MS;
@@ -30,7 +30,7 @@ export async function diskUsage(directory: string): Promise<Usage> {
         await setImmediate();
         sliceEnd = performance.now() + SLICE_MS;
       }
-      const path = join(current, name);
+      const path = Buffer.concat([current, SLASH, name]);
       const stat = lstatSync(path, { throwIfNoEntry: false });
       if (stat === undefined) continue;
       if (stat.nlink > 1 && !stat.isDirectory()) {
@@ -46,9 +46,10 @@ export async function diskUsage(directory: string): Promise<Usage> {
   return { size, inodes };
 }
 
-function namesIn(directory: string): readonly string[] {
+/** Names are bytes: as text, one that is not UTF-8 would not be found again. */
+function namesIn(directory: Buffer): readonly Buffer[] {
   try {
-    return readdirSync(directory);
+    return readdirSync(directory, { encoding: 'buffer' });
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return [];
     throw error;
