@@ -7,7 +7,7 @@ export class KeyedMutex {
    * Keys are taken all at once, so calls with several keys cannot block each other for ever. Do not nest.
    */
   async run<T>(keys: readonly string[], work: () => Promise<T>): Promise<T> {
-    const before = Promise.all(keys.map((key) => this.#tails.get(key)));
+    const before = Promise.all(keys.map((key) => this.#tails.get(key) ?? Promise.resolve()));
     let end = (): void => {};
     const tail = new Promise<void>((resolve) => {
       end = resolve;

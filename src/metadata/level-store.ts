@@ -6,7 +6,7 @@ import { MemoryStore } from './memory-store.ts';
 import type { DegradedRecord, SnapshotRecord } from './schema.ts';
 import type { Change, MetadataStore } from './store.ts';
 
-type Database = Level<string, string>;
+type Database = Level;
 
 /** `r:<key>` → record; `i:<id>` → key, so that an unreadable record's directory is still known; `m:last-id`. */
 const RECORD = 'r:';

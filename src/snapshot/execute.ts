@@ -91,7 +91,7 @@ export class Executor {
   }
 
   #execute<T extends Step['type']>(step: StepOf<T>, signal: AbortSignal | undefined): Promise<Undo | void> {
-    const executor = this.#executors[step.type as T];
+    const executor = this.#executors[step.type];
     return executor(step, signal);
   }
 
