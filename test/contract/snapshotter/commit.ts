@@ -121,7 +121,6 @@ export function commitTests(session: () => Session, expectations: Expectations):
     const before = await infoOf(client, 'rebase refused');
     const cases = [
       ['nowhere', 'NotFound', /: not found$/],
-      ['rebase refused', 'NotFound', /: not found$/],
       ['rebase active', 'FailedPrecondition', /: failed precondition$/],
       ['rebase viewed', 'FailedPrecondition', /: failed precondition$/],
     ] as const;

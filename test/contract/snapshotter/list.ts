@@ -18,7 +18,6 @@ const KEYS = [
   ' leading and trailing ',
   'ü ☃ 𝄞',
   'line\nbreak',
-  'nul\0byte',
   '%2F',
   '1',
   'new-1',

@@ -75,7 +75,7 @@ export class Model {
     if (parent !== '' && entry.parent !== '' && parent !== entry.parent) return 'InvalidArgument';
     if (parent !== '' && entry.parent === '') {
       const base = this.entries.get(parent);
-      if (base === undefined || parent === key) return 'NotFound';
+      if (base === undefined) return 'NotFound';
       if (base.kind !== 'COMMITTED') return 'FailedPrecondition';
     }
     this.entries.delete(key);

@@ -32,7 +32,7 @@ const anyOperation: Arbitrary<Operation> = oneof(
   {
     weight: 8,
     arbitrary: record({ type: constant('Commit' as const), key, name: key, parent, labels }).filter(
-      (commit) => commit.parent !== commit.name,
+      (commit) => commit.parent !== commit.name && commit.parent !== commit.key,
     ),
   },
   { weight: 2, arbitrary: record({ type: constant('Update' as const), key, labels }) },

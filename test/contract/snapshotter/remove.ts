@@ -27,8 +27,7 @@ export function removeTests(session: () => Session): void {
       const before = await infoOf(client, parent);
       await assert.rejects(client.Remove({ key: parent }), {
         code: 'FailedPrecondition',
-        message:
-          /failed to remove snapshot remove .*cannot remove snapshot with child.*: failed precondition$/,
+        message: /failed to remove snapshot .*cannot remove snapshot with child.*: failed precondition$/,
       });
       assert.deepEqual(await infoOf(client, parent), before);
       await client.Remove({ key: `${parent} child` });

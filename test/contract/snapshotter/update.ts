@@ -16,7 +16,7 @@ export function updateTests(session: () => Session, expectations: Expectations):
 
   if (expectations.stricter) {
     test('Update: a request without info is answered', async () => {
-      await assert.rejects(session().client.Update({}), { code: 'NotFound' });
+      await assert.rejects(session().client.Update({}), { code: 'InvalidArgument' });
     });
   }
 
