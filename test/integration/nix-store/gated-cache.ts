@@ -1,0 +1,73 @@
+import { createReadStream, existsSync, statSync } from 'node:fs';
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A binary cache over loopback HTTP that a test can hold, break, and ask what it was asked. */
+export class GatedCache implements AsyncDisposable {
+  /** The path of every request, oldest first. */
+  readonly requests: string[] = [];
+  /** Answers these requests with a status instead of the file. */
+  fault: ((path: string) => number | undefined) | undefined;
+  #directory: string;
+  #server: Server;
+  #open = Promise.resolve();
+  #release: () => void = () => {};
+  #reached = Promise.withResolvers<void>();
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+    this.#server = createServer((request, response) => {
+      void this.#answer(request.url ?? '/', response);
+    });
+  }
+
+  static async serve(directory: string): Promise<GatedCache> {
+    const cache = new GatedCache(directory);
+    await new Promise<void>((resolve) => cache.#server.listen(0, '127.0.0.1', resolve));
+    return cache;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** How often content was fetched: each archive (nar) is one store path. */
+  get fetches(): number {
+    return this.requests.filter((path) => path.startsWith('/nar/')).length;
+  }
+
+  /** From now on archives wait for {@link release}. Resolves when the first one waits. */
+  hold(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#open = promise;
+    this.#release = resolve;
+    this.#reached = Promise.withResolvers();
+    return this.#reached.promise;
+  }
+
+  release(): void {
+    this.#release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    this.#server.closeAllConnections();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  async #answer(path: string, response: ServerResponse): Promise<void> {
+    this.requests.push(path);
+    if (path.startsWith('/nar/')) {
+      this.#reached.resolve();
+      await this.#open;
+    }
+    const file = this.#directory + path;
+    const status = this.fault?.(path) ?? (existsSync(file) ? 200 : 404);
+    if (status !== 200) {
+      response.writeHead(status).end();
+      return;
+    }
+    response.writeHead(200, { 'content-length': statSync(file).size });
+    createReadStream(file).pipe(response);
+  }
+}
