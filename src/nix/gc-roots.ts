@@ -48,11 +48,6 @@ export class GcRoots {
     }
   }
 
-  /** Ids listed here for which `keep` says false. */
-  async orphans(keep: (id: number) => boolean): Promise<readonly number[]> {
-    return (await this.list()).filter((id) => !keep(id));
-  }
-
   async #named<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();

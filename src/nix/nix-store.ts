@@ -1,29 +1,17 @@
 import { lstat, rm } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { isAbsolute } from 'node:path';
 import { parseStorePath, type StorePath } from '../closure/store-path.ts';
 import { errnoOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { argumentChunks } from './argument-chunks.ts';
 import { askStoreUri } from './ask-store-uri.ts';
 import { derivationRefused, nixFailure, realiseFailure } from './failure.ts';
+import { besideOf, environment, type NixStoreOptions, settingsOf } from './nix-options.ts';
 import { RealiseLog } from './realise-log.ts';
 import { rootExpression } from './root-expression.ts';
 import { type NixResult, runNix } from './run-nix.ts';
 import { realStoreDirOf } from './store-uri.ts';
 import type { NixStore, RealiseOptions } from './store.ts';
-
-export interface NixStoreOptions {
-  /** Nix's `store` setting; undefined: what this host's nix.conf says. `NIX_REMOTE` is not inherited. */
-  readonly store?: string;
-  /** The real store directory; undefined: worked out from `store`. */
-  readonly realStoreDir?: string;
-  /** Name (looked up in PATH) or path of `nix-store`; `nix-instantiate` and `nix` are taken from beside it. */
-  readonly program?: string;
-  /** Replaces the host's substituters. */
-  readonly substituters?: readonly string[];
-  /** More nix.conf settings for our calls, by name. */
-  readonly settings?: Readonly<Record<string, string>>;
-}
 
 export interface NixStoreDeps {
   readonly log: Log;
@@ -212,37 +200,6 @@ export class NixStoreCli implements NixStore {
 
 const STRUCTURED = ['--log-format', 'internal-json'];
 const PLAIN_EVALUATION = ['--option', 'restrict-eval', 'false', '--option', 'pure-eval', 'false'];
-
-/**
- * `--max-jobs 0` is left out on purpose: before Nix 2.16 it also limits how many paths are fetched at a time,
- * and a path that is no derivation file is only ever substituted.
- */
-function settingsOf(options: NixStoreOptions): readonly string[] {
-  const settings = {
-    // A miss must not be remembered: the next pull may come right after the push to the cache.
-    'narinfo-cache-negative-ttl': '0',
-    ...(options.store === undefined ? {} : { store: options.store }),
-    ...(options.substituters === undefined ? {} : { substituters: options.substituters.join(' ') }),
-    ...options.settings,
-  };
-  return Object.entries(settings).flatMap(([name, value]) => ['--option', name, value]);
-}
-
-/** The environment of our Nix processes: the daemon's own, in English, without a store chosen behind our back. */
-function environment(env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
-  const kept = Object.entries(env).filter(
-    (entry): entry is [string, string] =>
-      entry[1] !== undefined &&
-      entry[0] !== 'NIX_REMOTE' &&
-      !entry[0].startsWith('LC_') &&
-      entry[0] !== 'LANGUAGE',
-  );
-  return { ...Object.fromEntries(kept), LC_ALL: 'C' };
-}
-
-function besideOf(program: string, name: string): string {
-  return basename(program) === program ? name : join(dirname(program), name);
-}
 
 function isDerivation(path: StorePath): boolean {
   return path.endsWith('.drv');
