@@ -7,9 +7,7 @@ export const CONTAINERD_FILES = [
   'services/diff/v1/diff.proto',
   'services/images/v1/images.proto',
   'services/leases/v1/leases.proto',
-  'services/namespaces/v1/namespace.proto',
   'services/snapshots/v1/snapshots.proto',
-  'services/version/v1/version.proto',
   'types/descriptor.proto',
   'types/mount.proto',
 ] as const;
@@ -23,9 +21,7 @@ export const SERVICES = [
   { name: 'containerd.services.diff.v1.Diff', prefix: 'Diff' },
   { name: 'containerd.services.images.v1.Images', prefix: 'Images' },
   { name: 'containerd.services.leases.v1.Leases', prefix: 'Leases' },
-  { name: 'containerd.services.namespaces.v1.Namespaces', prefix: 'Namespaces' },
   { name: 'containerd.services.snapshots.v1.Snapshots', prefix: 'Snapshots' },
-  { name: 'containerd.services.version.v1.Version', prefix: 'Version' },
   { name: 'grpc.health.v1.Health', prefix: '' },
   { name: 'nix_snapshotter.v1.Status', prefix: '' },
 ] as const;

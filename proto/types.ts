@@ -12,8 +12,8 @@ const NUMBERS = new Set(['double', 'float', 'int32', 'uint32', 'sint32', 'fixed3
 const BIGINTS = new Set(['int64', 'uint64', 'sint64', 'fixed64', 'sfixed64']);
 
 /**
- * TypeScript for the messages and services in use, in the shapes that proto-loader gives and takes with
- * `{keepCase: true, longs: BigInt, enums: String, defaults: true, oneofs: true}`.
+ * TypeScript for the messages and services in use, in the shapes that protobufjs gives (toObject) and takes (fromObject) with
+ * `{longs: BigInt, enums: String, defaults: true, oneofs: true}` and field names kept as they are.
  */
 export function messageTypes(root: protobuf.Root): string {
   const types = [...usedTypes(root).values()].map((type) =>

@@ -446,90 +446,6 @@ export interface LeasesResourceInput {
   type?: string | null;
 }
 
-export interface NamespacesCreateNamespaceRequest {
-  namespace: NamespacesNamespace | null;
-}
-
-export interface NamespacesCreateNamespaceRequestInput {
-  namespace?: NamespacesNamespaceInput | null;
-}
-
-export interface NamespacesCreateNamespaceResponse {
-  namespace: NamespacesNamespace | null;
-}
-
-export interface NamespacesCreateNamespaceResponseInput {
-  namespace?: NamespacesNamespaceInput | null;
-}
-
-export interface NamespacesDeleteNamespaceRequest {
-  name: string;
-}
-
-export interface NamespacesDeleteNamespaceRequestInput {
-  name?: string | null;
-}
-
-export interface NamespacesGetNamespaceRequest {
-  name: string;
-}
-
-export interface NamespacesGetNamespaceRequestInput {
-  name?: string | null;
-}
-
-export interface NamespacesGetNamespaceResponse {
-  namespace: NamespacesNamespace | null;
-}
-
-export interface NamespacesGetNamespaceResponseInput {
-  namespace?: NamespacesNamespaceInput | null;
-}
-
-export interface NamespacesListNamespacesRequest {
-  filter: string;
-}
-
-export interface NamespacesListNamespacesRequestInput {
-  filter?: string | null;
-}
-
-export interface NamespacesListNamespacesResponse {
-  namespaces: NamespacesNamespace[];
-}
-
-export interface NamespacesListNamespacesResponseInput {
-  namespaces?: readonly NamespacesNamespaceInput[] | null;
-}
-
-export interface NamespacesNamespace {
-  name: string;
-  labels: Record<string, string>;
-}
-
-export interface NamespacesNamespaceInput {
-  name?: string | null;
-  labels?: Readonly<Record<string, string>> | null;
-}
-
-export interface NamespacesUpdateNamespaceRequest {
-  namespace: NamespacesNamespace | null;
-  update_mask: FieldMask | null;
-}
-
-export interface NamespacesUpdateNamespaceRequestInput {
-  namespace?: NamespacesNamespaceInput | null;
-  update_mask?: FieldMaskInput | null;
-}
-
-export interface NamespacesUpdateNamespaceResponse {
-  namespace: NamespacesNamespace | null;
-}
-
-export interface NamespacesUpdateNamespaceResponseInput {
-  namespace?: NamespacesNamespaceInput | null;
-}
-
 export interface SnapshotsCleanupRequest {
   snapshotter: string;
 }
@@ -720,16 +636,6 @@ export interface SnapshotsViewSnapshotResponse {
 
 export interface SnapshotsViewSnapshotResponseInput {
   mounts?: readonly MountInput[] | null;
-}
-
-export interface VersionVersionResponse {
-  version: string;
-  revision: string;
-}
-
-export interface VersionVersionResponseInput {
-  version?: string | null;
-  revision?: string | null;
 }
 
 export interface Descriptor {
@@ -1094,49 +1000,6 @@ export interface LeasesMethods {
   };
 }
 
-export interface NamespacesMethods {
-  Get: {
-    requestStream: false;
-    responseStream: false;
-    request: NamespacesGetNamespaceRequest;
-    requestInput: NamespacesGetNamespaceRequestInput;
-    response: NamespacesGetNamespaceResponse;
-    responseInput: NamespacesGetNamespaceResponseInput;
-  };
-  List: {
-    requestStream: false;
-    responseStream: false;
-    request: NamespacesListNamespacesRequest;
-    requestInput: NamespacesListNamespacesRequestInput;
-    response: NamespacesListNamespacesResponse;
-    responseInput: NamespacesListNamespacesResponseInput;
-  };
-  Create: {
-    requestStream: false;
-    responseStream: false;
-    request: NamespacesCreateNamespaceRequest;
-    requestInput: NamespacesCreateNamespaceRequestInput;
-    response: NamespacesCreateNamespaceResponse;
-    responseInput: NamespacesCreateNamespaceResponseInput;
-  };
-  Update: {
-    requestStream: false;
-    responseStream: false;
-    request: NamespacesUpdateNamespaceRequest;
-    requestInput: NamespacesUpdateNamespaceRequestInput;
-    response: NamespacesUpdateNamespaceResponse;
-    responseInput: NamespacesUpdateNamespaceResponseInput;
-  };
-  Delete: {
-    requestStream: false;
-    responseStream: false;
-    request: NamespacesDeleteNamespaceRequest;
-    requestInput: NamespacesDeleteNamespaceRequestInput;
-    response: Empty;
-    responseInput: EmptyInput;
-  };
-}
-
 export interface SnapshotsMethods {
   Prepare: {
     requestStream: false;
@@ -1217,17 +1080,6 @@ export interface SnapshotsMethods {
     requestInput: SnapshotsCleanupRequestInput;
     response: Empty;
     responseInput: EmptyInput;
-  };
-}
-
-export interface VersionMethods {
-  Version: {
-    requestStream: false;
-    responseStream: false;
-    request: Empty;
-    requestInput: EmptyInput;
-    response: VersionVersionResponse;
-    responseInput: VersionVersionResponseInput;
   };
 }
 

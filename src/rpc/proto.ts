@@ -6,10 +6,8 @@ import type {
   HealthMethods,
   ImagesMethods,
   LeasesMethods,
-  NamespacesMethods,
   SnapshotsMethods,
   StatusMethods,
-  VersionMethods,
 } from '../../proto/gen/messages.ts';
 
 /** What the generated `…Methods` interfaces say of each method. */
@@ -61,9 +59,7 @@ export const content = service<ContentMethods>('containerd.services.content.v1.C
 export const diff = service<DiffMethods>('containerd.services.diff.v1.Diff');
 export const images = service<ImagesMethods>('containerd.services.images.v1.Images');
 export const leases = service<LeasesMethods>('containerd.services.leases.v1.Leases');
-export const namespaces = service<NamespacesMethods>('containerd.services.namespaces.v1.Namespaces');
 export const snapshots = service<SnapshotsMethods>('containerd.services.snapshots.v1.Snapshots');
-export const version = service<VersionMethods>('containerd.services.version.v1.Version');
 export const health = service<HealthMethods>('grpc.health.v1.Health');
 export const status = service<StatusMethods>('nix_snapshotter.v1.Status');
 

@@ -1,11 +1,11 @@
-import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { execa } from 'execa';
+import { goCommand } from '../sandbox/go-toolchain.ts';
+import { testbedRoot } from '../sandbox/layout.ts';
 
-const run = promisify(execFile);
 const MODULE = join(import.meta.dirname, 'go');
-const BINARIES = join(import.meta.dirname, '../../.testbed/contract-go');
+const BINARIES = join(testbedRoot, 'contract-go');
 
 /** Builds containerd's own overlayfs as a server (`serve-overlay ROOT SOCKET`); returns the program's path. */
 export function buildServeOverlay(): Promise<string> {
@@ -21,10 +21,8 @@ export function buildSuite(): Promise<string> {
 async function build(name: string, command: readonly string[], target: string): Promise<string> {
   await mkdir(BINARIES, { recursive: true });
   const program = join(BINARIES, name);
-  await run('go', [...command, '-trimpath', '-o', program, target], {
-    cwd: MODULE,
-    env: { ...process.env, CGO_ENABLED: '0' },
-    maxBuffer: 1 << 24,
-  });
+  const go = await goCommand();
+  const [file, ...args] = go.wrap([...command, '-trimpath', '-buildvcs=false', '-o', program, target]);
+  await execa(file, args, { cwd: MODULE, env: { ...go.env, CGO_ENABLED: '0' } });
   return program;
 }

@@ -1,14 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { testbedRoot } from '../sandbox/layout.ts';
 import type { Subject } from './snapshotter/subject.ts';
 
-const PROJECT = join(import.meta.dirname, '../..');
-/** Git-ignored, and on the disk of the checkout: an upper directory of overlayfs cannot be on tmpfs or overlayfs. */
-const ROOTS = join(PROJECT, '.testbed', 'contract');
+/** On the disk of the checkout: an upper directory of overlayfs cannot be on tmpfs or overlayfs. */
+const ROOTS = join(testbedRoot, 'contract');
 /** What a shell runs: a umask that would spoil the modes of directories, then the server in the shell's place. */
 const UNDER_UMASK = 'umask 077; exec "$@"';
 const POLL_MS = 10;
@@ -27,7 +28,8 @@ export async function startServer(
   command: (root: string, socket: string) => readonly string[],
 ): Promise<ServerProcess> {
   await mkdir(ROOTS, { recursive: true });
-  const root = await mkdtemp(join(await realpath(ROOTS), 'root-'));
+  await removeAbandoned();
+  const root = await mkdtemp(join(await realpath(ROOTS), `${process.pid}-`));
   const sockets = await mkdtemp(join(tmpdir(), 'snapshotter-'));
   const address = join(sockets, 's.sock');
   let child = await start(command(root, address), address);
@@ -52,14 +54,20 @@ export async function startServer(
   };
 }
 
+/** Removes what test processes that are gone have left: directories carry the id of the process that made them. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(ROOTS)) {
+    const [pid = ''] = name.split('-');
+    if (!existsSync(join('/proc', pid))) await rm(join(ROOTS, name), { recursive: true, force: true });
+  }
+}
+
+/** The server dies with this process, whatever way that ends. */
 async function start(command: readonly string[], address: string): Promise<ChildProcess> {
-  const child = spawn(
-    'unshare',
-    ['--mount', '--propagation', 'private', 'sh', '-c', UNDER_UMASK, 'sh', ...command],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    },
-  );
+  const namespace = ['--pdeathsig', 'KILL', 'unshare', '--mount', '--propagation', 'private'];
+  const child = spawn('setpriv', [...namespace, 'sh', '-c', UNDER_UMASK, 'sh', ...command], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const exited = new AbortController();
   child.once('exit', () => exited.abort());
   while (!(await accepts(address))) {

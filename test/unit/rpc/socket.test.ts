@@ -5,6 +5,7 @@ import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { createRpcClient } from '../../../src/rpc/client.ts';
 import { implement } from '../../../src/rpc/implementation.ts';
 import { snapshots } from '../../../src/rpc/proto.ts';
@@ -109,7 +110,7 @@ test('socket activation serves the inherited socket and leaves its file', async 
       '-c',
       'LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" "$1"',
       process.execPath,
-      join(import.meta.dirname, 'activated.ts'),
+      fileURLToPath(import.meta.resolve('./activated.ts')),
     ],
     { stdio: ['ignore', 'pipe', 'inherit', fd] },
   );
