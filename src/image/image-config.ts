@@ -34,6 +34,13 @@ export type RunConfig = v.InferOutput<typeof RunConfigSchema>;
 export type History = v.InferOutput<typeof HistorySchema>;
 export type ImageConfig = v.InferOutput<typeof ImageConfigSchema>;
 
+/** `record` alone takes arrays too. */
+const ObjectSchema = v.pipe(
+  v.unknown(),
+  v.check((value) => !Array.isArray(value), 'is not an object'),
+  v.record(v.string(), v.unknown()),
+);
+
 const KNOWN = new Map(
   [...Object.keys(RunConfigSchema.entries), 'ArgsEscaped', 'Healthcheck', 'Shell', 'StopTimeout'].map(
     (name) => [name.toLowerCase(), name],
@@ -56,7 +63,7 @@ export function parseRunConfig(
   bytes: Uint8Array,
   where: string,
 ): { config: RunConfig; unknown: readonly string[] } {
-  const raw = parseJson(v.record(v.string(), v.unknown()), bytes, where);
+  const raw = parseJson(ObjectSchema, bytes, where);
   const named = new Map<string, unknown>();
   const unknown: string[] = [];
   for (const [member, value] of Object.entries(raw)) {

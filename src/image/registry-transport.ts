@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Credentials } from './docker-config.ts';
 import { authorize, isLoopback } from './registry-auth.ts';
-import { parseChallenge } from './registry-challenge.ts';
+import { type Challenge, parseChallenge } from './registry-challenge.ts';
 import type { Reference } from './reference.ts';
 
 export interface RegistryRequest {
@@ -35,7 +35,7 @@ export class RegistryTransport {
   readonly #credentials: () => Promise<Credentials | undefined>;
   readonly #wait: (ms: number) => Promise<unknown>;
   readonly #base: string;
-  #authorization: string | undefined;
+  #authorization: Promise<string> | undefined;
 
   /** @param deps.wait pauses between tries; milliseconds. */
   constructor(
@@ -95,33 +95,54 @@ export class RegistryTransport {
   }
 
   async #sendAuthorized(url: URL, request: RegistryRequest): Promise<Response> {
-    const response = await this.#fetch(url, request);
+    const used = this.#authorization;
+    const response = await this.#fetch(url, request, await used);
     if (response.status !== 401) return response;
     const challenge = parseChallenge(response.headers.get('www-authenticate'));
-    if (challenge === undefined || url.origin !== new URL(this.#base).origin) return response;
+    if (challenge === undefined || url.origin !== this.#origin()) return response;
     await response.arrayBuffer();
+    // Requests that run side by side share one login: only the first to be refused asks for it.
+    if (this.#authorization === used) {
+      const login = this.#login(challenge);
+      this.#authorization = login;
+      login.catch(() => {
+        if (this.#authorization === login) this.#authorization = undefined;
+      });
+    }
+    return this.#fetch(url, request, await this.#authorization);
+  }
+
+  async #login(challenge: Challenge): Promise<string> {
     const { reference, actions, signal } = this.#options;
-    this.#authorization = await authorize(
+    return authorize(
       challenge,
       await this.#credentials(),
       `repository:${reference.repository}:${actions}`,
       reference.registry,
       (token) => fetch(token, signal === undefined ? {} : { signal }),
     );
-    return this.#fetch(url, request);
   }
 
-  async #fetch(url: URL, { method, headers, body }: RegistryRequest): Promise<Response> {
-    const ours = url.origin === new URL(this.#base).origin;
-    const authorization: Record<string, string> =
-      ours && this.#authorization !== undefined ? { authorization: this.#authorization } : {};
+  async #fetch(
+    url: URL,
+    { method, headers, body }: RegistryRequest,
+    authorization: string | undefined,
+  ): Promise<Response> {
     const { signal } = this.#options;
     return fetch(url, {
       method,
-      headers: { 'user-agent': 'nix2container', ...headers, ...authorization },
+      headers: {
+        'user-agent': 'nix2container',
+        ...headers,
+        ...(authorization !== undefined && url.origin === this.#origin() ? { authorization } : {}),
+      },
       ...(body === undefined ? {} : { body: await body(), duplex: 'half' }),
       ...(signal === undefined ? {} : { signal }),
     });
+  }
+
+  #origin(): string {
+    return new URL(this.#base).origin;
   }
 
   #failure(cause: unknown, url: URL): StatusError {
