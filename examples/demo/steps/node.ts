@@ -1,0 +1,38 @@
+import { execa } from 'execa';
+import { type Containerd, SNAPSHOTTER_SOCKET, startContainerd } from '../../../test/sandbox/containerd.ts';
+import { inside, projectRoot } from '../../../test/sandbox/layout.ts';
+import type { Sandbox } from '../../../test/sandbox/sandbox.ts';
+import { startSnapshotter } from '../../../test/sandbox/snapshotter.ts';
+import type { Report } from '../report.ts';
+
+const PROGRAMS = ['nix-snapshotter', 'nix2container'] as const;
+
+/** Bundles both programs into `dist`. */
+export async function bundlePrograms(report: Report): Promise<void> {
+  await report.timed('nix-snapshotter and nix2container, bundled from this checkout', async () => {
+    await execa(process.execPath, ['build.ts'], { cwd: projectRoot, stdin: 'ignore' });
+  });
+}
+
+/** Puts both programs into the node's PATH and starts the daemon, then containerd with it as snapshotter `nix`. */
+export async function startServices(node: Sandbox, report: Report): Promise<Containerd> {
+  for (const name of PROGRAMS) {
+    const script = `#!/bin/sh\nexec node ${inside.project}/dist/${name}.mjs "$@"\n`;
+    await node.writeFile(`/usr/local/bin/${name}`, script, 0o755);
+  }
+  await report.timed('nix-snapshotter, ready on its socket', async () => {
+    await startSnapshotter(node, { logLevel: 'info' });
+  });
+  return await report.timed('containerd, with nix-snapshotter as a proxy plugin', async () => {
+    return await startContainerd(node, { version: 'debian', snapshotterSocket: SNAPSHOTTER_SOCKET });
+  });
+}
+
+/** The node and its programs, with their versions. */
+export function describeNode(node: Sandbox, containerd: Containerd): string {
+  const version = (name: string): string => /^(?:\d+:)?([\d.]+)/.exec(node.versions[name] ?? '')?.[1] ?? '?';
+  return (
+    `Node ${node.id}: Debian with containerd ${containerd.version}, runc ${version('runc')} and Nix ` +
+    `${version('nix-bin')}, in namespaces of its own. Nothing on this machine is changed.`
+  );
+}
