@@ -23,14 +23,15 @@ export interface Operation {
 type Create = Partial<Parameters<typeof planCreate>[0]> & {
   readonly paths?: readonly StorePath[];
   readonly mountPoints?: Parameters<typeof planCreate>[1]['mountPoints'];
+  readonly wait?: Parameters<typeof planCreate>[1]['wait'];
 };
 
 export function create(state: State, key: string, options: Create = {}): readonly Step[] {
-  const { paths, mountPoints = [], ...more } = options;
+  const { paths, mountPoints = [], wait = 'prepare', ...more } = options;
   const closure = paths === undefined ? undefined : { kind: 'paths' as const, paths };
   return planCreate(
     { key, kind: 'active', parent: '', labels: new Map(), ...more },
-    { id: state.store.nextId(), now, owner, closure, mountPoints },
+    { id: state.store.nextId(), now, owner, closure, mountPoints, wait },
   ).steps;
 }
 
@@ -69,6 +70,11 @@ export const OPERATIONS: readonly Operation[] = [
     name: 'Prepare with mount points',
     before: nothing,
     plan: (state) => create(state, 'k', { paths: [PATH, OTHER_PATH], mountPoints }),
+  },
+  {
+    name: 'Prepare of a Nix layer whose Apply waits',
+    before: nothing,
+    plan: (state) => create(state, 'k', { paths: [PATH], wait: 'apply' }),
   },
   { name: 'View', before: nothing, plan: (state) => create(state, 'k', { kind: 'view', mountPoints }) },
   {

@@ -16,7 +16,7 @@ import { SnapshotIds } from '../../../src/snapshot/snapshot-ids.ts';
 
 /** A Nix store that has every path; `refuse` makes it fail. Its roots are links on disk, as Nix's are. */
 export class LinkingNixStore implements NixStore {
-  readonly realStoreDir = '/nix/store';
+  realStoreDir = () => Promise.resolve('/nix/store');
   refuse: Error | undefined;
 
   async realise(paths: readonly StorePath[], root: string): Promise<void> {
