@@ -48,8 +48,7 @@ export async function setUp(): Promise<void> {
   await run('nix', 'copy', '--to', `file://${CACHE}?compression=none`, ...tops);
   const secret = await run('nix', 'key', 'generate-secret', '--key-name', 'test-1');
   appendFileSync(`${DIR}/key`, secret, { mode: 0o600 });
-  const { stdout } = await execa('nix', ['key', 'convert-secret-to-public'], { input: secret });
-  appendFileSync(PUBLIC_KEY, stdout);
+  appendFileSync(PUBLIC_KEY, await run('sh', '-c', `nix key convert-secret-to-public < ${DIR}/key`));
   await run(
     'nix',
     'copy',
