@@ -52,7 +52,7 @@ export async function startDaemon(
   await using undo = new AsyncDisposableStack();
   const layout = new Layout(config.root);
   const store = undo.use(await openMetadata(layout, log));
-  const nix = await NixStoreCli.open(nixOptions(config), { log, env: process.env });
+  const nix = new NixStoreCli(nixOptions(config), { log, env: process.env });
   const queue = new RealiseQueue(
     { concurrency: config.nix.concurrency, graceMs: config.gc.grace },
     { store: nix, log },
@@ -83,9 +83,9 @@ export async function startDaemon(
     view: new ChainView({
       layout,
       roots,
-      closures: new ClosureReader({ realStoreDir: nix.realStoreDir }),
+      closures: new ClosureReader({ realStoreDir: () => nix.realStoreDir() }),
       view,
-      realStoreDir: nix.realStoreDir,
+      nix,
     }),
     recovery: new ClosureRecovery({ enabled: config.recover === 'auto' }, { layout, log }),
   });
@@ -106,7 +106,7 @@ export async function startDaemon(
   await server.listen(endpoint);
   health.set('', 'SERVING');
   health.set('containerd.services.snapshots.v1.Snapshots', 'SERVING');
-  log.info({ root: config.root, endpoint, view: view.name, store: nix.realStoreDir }, 'ready');
+  log.info({ root: config.root, endpoint, view: view.name, store: config.nix.store }, 'ready');
   const running = undo.move();
   return { [Symbol.asyncDispose]: () => running.disposeAsync() };
 }

@@ -13,14 +13,14 @@ const MAX_FILE = 16 * 1024 * 1024;
 
 export interface ClosureReaderOptions {
   /** The directory on this host that holds what containers see as `/nix/store`. */
-  readonly realStoreDir: string;
+  readonly realStoreDir: () => Promise<string>;
   /** How many `closureInfo` lists are kept in memory. */
   readonly cached?: number;
 }
 
 /** Says which store paths a layer shows. Lists are cached: a store path never changes. */
 export class ClosureReader {
-  readonly #realStoreDir: string;
+  readonly #realStoreDir: () => Promise<string>;
   readonly #cached: number;
   readonly #lists = new Map<StorePath, readonly StorePath[]>();
 
@@ -50,7 +50,7 @@ export class ClosureReader {
   }
 
   async #read(path: StorePath): Promise<readonly StorePath[]> {
-    const directory = join(this.#realStoreDir, storePathName(path));
+    const directory = join(await this.#realStoreDir(), storePathName(path));
     try {
       // A symlink is not followed: on this host it may lead out of the store.
       if (!(await lstat(directory)).isDirectory()) throw refused(path, 'it is not a directory');

@@ -33,6 +33,8 @@ function inUserNamespace(): boolean {
 }
 
 function kernelAtLeast(major: number, minor: number): boolean {
-  const [ours = 0, oursMinor = 0] = release().split('.').map((part) => Number.parseInt(part, 10));
+  const [ours = 0, oursMinor = 0] = release()
+    .split('.')
+    .map((part) => Number.parseInt(part, 10));
   return ours > major || (ours === major && oursMinor >= minor);
 }

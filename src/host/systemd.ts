@@ -1,5 +1,3 @@
-import { execa } from 'execa';
-
 /**
  * Tells systemd the state of the service (`READY=1`, `STOPPING=1`), when it asked for it. Node has no datagram sockets,
  * so `systemd-notify` does it; the unit needs `NotifyAccess=all`.
@@ -8,5 +6,6 @@ import { execa } from 'execa';
  */
 export async function notifySystemd(env: NodeJS.ProcessEnv, state: string): Promise<void> {
   if (env['NOTIFY_SOCKET'] === undefined) return;
+  const { execa } = await import('execa');
   await execa('systemd-notify', [state], { env, extendEnv: false, stdin: 'ignore', timeout: 10_000 });
 }

@@ -25,39 +25,40 @@ const DIAGNOSIS_MS = 15_000;
 
 /** {@link NixStore} by Nix's own programs (2.8 or newer), one process per closure. */
 export class NixStoreCli implements NixStore {
-  readonly realStoreDir: string;
   readonly #program: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #settings: readonly string[];
   readonly #log: Log;
+  #realStoreDir: Promise<string> | undefined;
 
-  private constructor(options: NixStoreOptions & { realStoreDir: string }, deps: NixStoreDeps) {
-    this.realStoreDir = options.realStoreDir;
+  /**
+   * Starts no process: ordinary images need no Nix.
+   *
+   * @throws StatusError InvalidArgument for a store that cannot be used (see {@link realStoreDirOf}).
+   */
+  constructor(options: NixStoreOptions, deps: NixStoreDeps) {
+    const realStoreDir =
+      options.realStoreDir ?? (options.store === undefined ? undefined : realStoreDirOf(options.store));
+    if (realStoreDir !== undefined) {
+      if (!isAbsolute(realStoreDir)) {
+        throw new StatusError(
+          'InvalidArgument',
+          `real store directory ${realStoreDir}: not an absolute path`,
+        );
+      }
+      this.#realStoreDir = Promise.resolve(realStoreDir);
+    }
     this.#program = options.program ?? 'nix-store';
     this.#env = environment(deps.env);
     this.#settings = settingsOf(options);
     this.#log = deps.log;
   }
 
-  /**
-   * Works out where the store is. Does not fail when Nix is not installed: ordinary images need none.
-   *
-   * @throws StatusError InvalidArgument for a store that cannot be used (see {@link realStoreDirOf}).
-   */
-  static async open(options: NixStoreOptions, deps: NixStoreDeps): Promise<NixStoreCli> {
-    if (options.realStoreDir !== undefined && !isAbsolute(options.realStoreDir)) {
-      throw new StatusError(
-        'InvalidArgument',
-        `real store directory ${options.realStoreDir}: not an absolute path`,
-      );
-    }
-    const program = options.program ?? 'nix-store';
-    const realStoreDir =
-      options.realStoreDir ??
-      realStoreDirOf(
-        options.store ?? (await askStoreUri(besideOf(program, 'nix'), environment(deps.env), deps.log)),
-      );
-    return new NixStoreCli({ ...options, realStoreDir }, deps);
+  realStoreDir(): Promise<string> {
+    this.#realStoreDir ??= askStoreUri(besideOf(this.#program, 'nix'), this.#env, this.#log).then(
+      realStoreDirOf,
+    );
+    return this.#realStoreDir;
   }
 
   /** What `nix-store --version` prints. Throws StatusError FailedPrecondition when Nix is not installed. */

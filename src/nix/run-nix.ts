@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { type Options, execa } from 'execa';
+import type { Options } from 'execa';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import { LineSplitter } from './line-splitter.ts';
 
@@ -45,6 +45,8 @@ export async function runNix(run: NixRun): Promise<NixResult> {
     forceKillAfterDelay: KILL_AFTER_MS,
     stripFinalNewline: false,
   } satisfies Options;
+  // Loaded with the first child: a daemon that runs none stays small.
+  const { execa } = await import('execa');
   const subprocess = execa(run.program, run.args, options);
   const lines = new LineSplitter((line) => run.onLine?.(line));
   subprocess.stderr?.on('data', (chunk: Buffer) => lines.write(chunk));

@@ -22,8 +22,11 @@ export interface RealiseOptions {
  * codes: see `failure.ts`, and Cancelled.
  */
 export interface NixStore {
-  /** The directory on this host that holds what containers see as `/nix/store`. */
-  readonly realStoreDir: string;
+  /**
+   * The directory on this host that holds what containers see as `/nix/store`. May ask Nix the first time.
+   * Does not fail when Nix is not installed.
+   */
+  realStoreDir(): Promise<string>;
 
   /**
    * Makes the paths and their closures valid and protects all of them by the one GC root `root`, which exists

@@ -1,6 +1,7 @@
 import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import type { StorePath } from '../closure/store-path.ts';
 import type { SnapshotRecord, StoredClosure } from '../metadata/schema.ts';
+import type { NixStore } from '../nix/store.ts';
 import type { Mount } from '../view/mount.ts';
 import { missingPathsError, readEntries } from '../view/entries.ts';
 import type { ClosureView, MountPoint, ViewEntry } from '../view/view.ts';
@@ -14,7 +15,7 @@ export interface ChainViewDeps {
   readonly roots: LayerRoots;
   readonly closures: ClosureReader;
   readonly view: ClosureView;
-  readonly realStoreDir: string;
+  readonly nix: NixStore;
 }
 
 /** What a container on a chain needs besides its root mount. */
@@ -47,23 +48,24 @@ export class ChainView {
    * @throws StatusError what realising raises; FailedPrecondition naming a path that cannot be brought back.
    */
   async plan(chain: readonly SnapshotRecord[], signal?: AbortSignal): Promise<ShownClosures | undefined> {
-    const { layout, view, realStoreDir } = this.#deps;
+    const { layout, view, nix } = this.#deps;
     const layers = chain.flatMap(({ id, closure }) => (closure === undefined ? [] : [{ id, closure }]));
     if (layers.length === 0) return undefined;
     const entries = (await Promise.all(layers.map((layer) => this.#entriesOf(layer, signal)))).flat();
     return {
       mountPoints: view.mountPoints(entries, await presentMountPoints(chain, layout)),
-      mounts: view.mounts(entries, realStoreDir),
+      mounts: view.mounts(entries, await nix.realStoreDir()),
     };
   }
 
   async #entriesOf(layer: NixLayer, signal: AbortSignal | undefined): Promise<readonly ViewEntry[]> {
-    const { roots, realStoreDir } = this.#deps;
+    const { roots, nix } = this.#deps;
     if (roots.isRooted(layer.id)) {
       const found = await this.#look(layer);
       if (found !== undefined && found.missing.length === 0) return found.entries;
     }
     await roots.secure(layer.id, realisePaths(layer.closure.closure), signal);
+    const realStoreDir = await nix.realStoreDir();
     const { entries, missing } = await readEntries(await this.#pathsOf(layer), realStoreDir);
     if (missing.length > 0) throw missingPathsError(missing, realStoreDir);
     return entries;
@@ -71,7 +73,7 @@ export class ChainView {
 
   /** What is on disk; undefined when not even the list of the closure is. */
   async #look(layer: NixLayer) {
-    const { realStoreDir } = this.#deps;
+    const realStoreDir = await this.#deps.nix.realStoreDir();
     const [list] = realisePaths(layer.closure.closure);
     if (layer.closure.closure.kind === 'closure-info' && list !== undefined) {
       const { missing } = await readEntries([list], realStoreDir);

@@ -24,14 +24,14 @@ export function statusService(deps: StatusDeps): Implementation {
   const { config, store, roots, queue, nix, view, problems } = deps;
   const startedAt = timestamp(Date.now());
   return implement(status, {
-    Status: () =>
-      Promise.resolve({
+    async Status() {
+      return {
         version: VERSION,
         started_at: startedAt,
         pid: BigInt(process.pid),
         root: config.root,
         address: config.address,
-        nix_store: { uri: config.nix.store, real_dir: nix.realStoreDir },
+        nix_store: { uri: config.nix.store, real_dir: await nix.realStoreDir() },
         view: { mode: view.name, reason: config.view === 'auto' ? 'default' : 'configured' },
         ...snapshotCounts(store),
         gc_roots: BigInt(roots.count),
@@ -48,7 +48,8 @@ export function statusService(deps: StatusDeps): Implementation {
           state: realise.state === 'running' ? 'RUNNING' : 'QUEUED',
         })),
         problems,
-      }),
+      };
+    },
   });
 }
 

@@ -84,7 +84,7 @@ export async function openStore(
   substituters: readonly string[],
   settings: Readonly<Record<string, string>> = {},
 ): Promise<NixStoreCli> {
-  return NixStoreCli.open(
+  return new NixStoreCli(
     { substituters, settings: { 'require-sigs': 'false', 'download-attempts': '1', ...settings } },
     { log: silentLog, env: process.env },
   );

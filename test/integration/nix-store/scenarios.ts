@@ -59,7 +59,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     assert.deepEqual(readdirSync(ROOTS), ['1']);
     await collectGarbage();
     assert.equal((await store.valid(small)).size, 1000);
-    const { entries, missing } = await readEntries(small, store.realStoreDir);
+    const { entries, missing } = await readEntries(small, await store.realStoreDir());
     assert.deepEqual([entries.length, missing.length], [1000, 0]);
     await store.removeRoot(R1);
     await collectGarbage();
@@ -206,7 +206,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     mkdirSync(root, { recursive: true });
     await run('mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', root);
     try {
-      const store = await NixStoreCli.open(
+      const store = new NixStoreCli(
         { store: `local?root=${root}`, substituters: [cache.url], settings: { 'require-sigs': 'false' } },
         { log: silentLog, env: process.env },
       );
@@ -223,18 +223,18 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     const { a, b, c } = paths();
     await using cache = await GatedCache.serve(CACHE);
     const root = `${ROOTS}-other`;
-    const store = await NixStoreCli.open(
+    const store = new NixStoreCli(
       { store: `local?root=${root}`, substituters: [cache.url], settings: { 'require-sigs': 'false' } },
       { log: silentLog, env: process.env },
     );
-    assert.equal(store.realStoreDir, `${root}/nix/store`);
+    assert.equal(await store.realStoreDir(), `${root}/nix/store`);
     await store.realise([c], R1);
     await store.realise([a, b], R2);
     assert.ok(existsSync(`${root}${c}`) && !existsSync(c));
     await store.removeRoot(R1);
     await run('nix-store', '--gc', '--quiet', '--option', 'store', `local?root=${root}`);
     assert.deepEqual([existsSync(`${root}${b}`), existsSync(`${root}${c}`)], [true, false]);
-    assert.equal((await openStore([])).realStoreDir, '/nix/store');
+    assert.equal(await (await openStore([])).realStoreDir(), '/nix/store');
   },
 
   'never builds a derivation': async () => {
@@ -266,11 +266,11 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   },
 
   'says when Nix is not installed': async () => {
-    const store = await NixStoreCli.open(
+    const store = new NixStoreCli(
       { program: '/nowhere/nix-store' },
       { log: silentLog, env: process.env },
     );
-    assert.equal(store.realStoreDir, '/nix/store');
+    assert.equal(await store.realStoreDir(), '/nix/store');
     await assert.rejects(store.realise([MISSING], R1), {
       code: 'FailedPrecondition',
       message: /^\/nowhere\/nix-store: .*install Nix/,
@@ -282,7 +282,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     await using cache = await GatedCache.serve(CACHE);
     const store = await openStore([cache.url]);
     await store.realise([all], R1);
-    const reader = new ClosureReader({ realStoreDir: store.realStoreDir });
+    const reader = new ClosureReader({ realStoreDir: () => store.realStoreDir() });
     await assert.rejects(reader.pathsOf({ kind: 'closure-info', path: all }), {
       code: 'FailedPrecondition',
       message: new RegExp(`${storePathName(all)}/store-paths`),

@@ -21,7 +21,7 @@ describe('ClosureReader', () => {
   beforeEach(() => {
     store = mkdtempSync(join(tmpdir(), 'closure-'));
     mkdirSync(join(store, `${HASH}-closure-info`));
-    reader = new ClosureReader({ realStoreDir: store, cached: 2 });
+    reader = new ClosureReader({ realStoreDir: () => Promise.resolve(store), cached: 2 });
   });
   afterEach(() => rmSync(store, { recursive: true }));
 

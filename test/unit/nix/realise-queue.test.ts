@@ -20,7 +20,7 @@ interface Call {
 
 /** A store whose realises end when the test says so, or when they are stopped. */
 class HeldStore implements NixStore {
-  readonly realStoreDir = '/nix/store';
+  realStoreDir = () => Promise.resolve('/nix/store');
   readonly calls: Call[] = [];
   readonly roots = new Set<string>();
 
