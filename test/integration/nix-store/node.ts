@@ -80,10 +80,10 @@ export async function collectGarbage(): Promise<void> {
 }
 
 /** A store that takes unsigned paths from `substituters`. */
-export async function openStore(
+export function openStore(
   substituters: readonly string[],
   settings: Readonly<Record<string, string>> = {},
-): Promise<NixStoreCli> {
+): NixStoreCli {
   return new NixStoreCli(
     { substituters, settings: { 'require-sigs': 'false', 'download-attempts': '1', ...settings } },
     { log: silentLog, env: process.env },

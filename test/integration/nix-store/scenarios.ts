@@ -35,7 +35,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'substitutes a closure, roots it before it returns, and reports progress': async () => {
     const { a, b, c } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     const seen: RealiseProgress[] = [];
     await store.realise([c], R1, { onProgress: (progress) => seen.push(progress) });
     assert.equal(cache.fetches, 3);
@@ -54,7 +54,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'protects 1,000 paths by one root': async () => {
     const { small } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     await store.realise(small, R1);
     assert.deepEqual(readdirSync(ROOTS), ['1']);
     await collectGarbage();
@@ -69,7 +69,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'joins callers of one closure, each with its root': async () => {
     const { a, c, lone } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     await using queue = new Closing(
       new RealiseQueue({ concurrency: 2, graceMs: 1e6 }, { store, log: silentLog }),
     );
@@ -87,7 +87,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'goes on after a deadline; GC takes nothing before the retry has its root': async () => {
     const { a, b, c } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     await using queue = new Closing(
       new RealiseQueue({ concurrency: 2, graceMs: 1e6 }, { store, log: silentLog }),
     );
@@ -114,7 +114,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'stops Nix when it is closed, and leaves no root': async () => {
     const { c } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     const queue = new RealiseQueue({ concurrency: 2, graceMs: 0 }, { store, log: silentLog });
     const waits = cache.hold();
     const stopped = assert.rejects(queue.realise([c], R1), { code: 'Unavailable' });
@@ -132,7 +132,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     mkdirSync(late, { recursive: true });
     cpSync(`${CACHE}/nix-cache-info`, `${late}/nix-cache-info`);
     await using cache = await GatedCache.serve(late);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     await assert.rejects(store.realise([c], R1), {
       code: 'FailedPrecondition',
       message: new RegExp(`^realise ${c}: no substituter has it; substituters: ${cache.url}: HTTP 404`),
@@ -145,7 +145,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'names the one absent path of many': async () => {
     const { c, lone } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     await assert.rejects(store.realise([c, MISSING, lone], R1), {
       code: 'FailedPrecondition',
       message: new RegExp(`^realise ${MISSING} \\(of 3 paths\\): no substituter has it`),
@@ -156,16 +156,16 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'tells the kinds of failure apart': async () => {
     const { c } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
-    await assert.rejects((await openStore([UNREACHABLE])).realise([c], R1), {
+    const store = openStore([cache.url]);
+    await assert.rejects(openStore([UNREACHABLE]).realise([c], R1), {
       code: 'Unavailable',
       message: /127\.0\.0\.1:1: /,
     });
-    await assert.rejects((await openStore([UNREACHABLE, cache.url])).realise([MISSING], R1), {
+    await assert.rejects(openStore([UNREACHABLE, cache.url]).realise([MISSING], R1), {
       code: 'Unavailable',
       message: /HTTP 404.*127\.0\.0\.1:1: |127\.0\.0\.1:1: .*HTTP 404/,
     });
-    await assert.rejects((await openStore([])).realise([c], R1), {
+    await assert.rejects(openStore([]).realise([c], R1), {
       code: 'FailedPrecondition',
       message: /no substituter was asked/,
     });
@@ -186,13 +186,13 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'refuses a path that no trusted key signed': async () => {
     const { c } = paths();
     await using cache = await GatedCache.serve(SIGNED_CACHE);
-    await assert.rejects((await openStore([cache.url], { 'require-sigs': 'true' })).realise([c], R1), {
+    await assert.rejects(openStore([cache.url], { 'require-sigs': 'true' }).realise([c], R1), {
       code: 'PermissionDenied',
       message: new RegExp(
         `^realise ${c}: its signature is refused; substituters: ${cache.url}: has it, signed by no`,
       ),
     });
-    const trusting = await openStore([cache.url], {
+    const trusting = openStore([cache.url], {
       'require-sigs': 'true',
       'trusted-public-keys': publicKey(),
     });
@@ -234,13 +234,13 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     await store.removeRoot(R1);
     await run('nix-store', '--gc', '--quiet', '--option', 'store', `local?root=${root}`);
     assert.deepEqual([existsSync(`${root}${b}`), existsSync(`${root}${c}`)], [true, false]);
-    assert.equal(await (await openStore([])).realStoreDir(), '/nix/store');
+    assert.equal(await openStore([]).realStoreDir(), '/nix/store');
   },
 
   'never builds a derivation': async () => {
     const { derivation, lone, withDerivation } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     await assert.rejects(store.realise([derivation], R1), {
       code: 'InvalidArgument',
       message: /never built/,
@@ -259,17 +259,14 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'keeps a root that was there before a failure': async () => {
     const { c } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     await store.realise([c], R1);
     await assert.rejects(store.realise([MISSING], R1), { code: 'FailedPrecondition' });
     assert.ok(lstatSync(R1).isSymbolicLink());
   },
 
   'says when Nix is not installed': async () => {
-    const store = new NixStoreCli(
-      { program: '/nowhere/nix-store' },
-      { log: silentLog, env: process.env },
-    );
+    const store = new NixStoreCli({ program: '/nowhere/nix-store' }, { log: silentLog, env: process.env });
     assert.equal(await store.realStoreDir(), '/nix/store');
     await assert.rejects(store.realise([MISSING], R1), {
       code: 'FailedPrecondition',
@@ -280,7 +277,7 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   'reads the closure of a path that lists one': async () => {
     const { all } = paths();
     await using cache = await GatedCache.serve(CACHE);
-    const store = await openStore([cache.url]);
+    const store = openStore([cache.url]);
     await store.realise([all], R1);
     const reader = new ClosureReader({ realStoreDir: () => store.realStoreDir() });
     await assert.rejects(reader.pathsOf({ kind: 'closure-info', path: all }), {
