@@ -149,6 +149,7 @@ async function readContents(
   const entries = planNixLayer(
     await store.kinds(paths),
     await Promise.all(trees.map((tree) => store.tree(tree))),
+    closure,
   );
   return { closure, paths, entries, roots: options.closureFile === undefined ? roots : mentioned, mentioned };
 }
@@ -175,6 +176,6 @@ function warningsOf(options: BuildOptions, contents: Contents, base: BaseImage):
   if (options.format !== 'docker-archive') return warnings;
   return [
     ...warnings,
-    'a docker archive has no place for annotations: the node can only recover the closure from the mount points',
+    'a docker archive has no place for annotations: the node has to recover the closure from the layer itself',
   ];
 }

@@ -54,7 +54,7 @@ export async function writeLayer(
 }
 
 async function fill(tar: Pack, entries: readonly LayerEntry[]): Promise<void> {
-  for (const { path, entry } of entries) {
+  for (const { path, entry, content = '' } of entries) {
     const header: HeaderInput = {
       name: entry.kind === 'directory' ? `${path}/` : path,
       type: entry.kind,
@@ -67,7 +67,7 @@ async function fill(tar: Pack, entries: readonly LayerEntry[]): Promise<void> {
     if (entry.kind === 'symlink') header.linkname = entry.target;
     await new Promise<void>((resolve, reject) => {
       const done = (error?: Error | null) => (error ? reject(error) : resolve());
-      if (entry.kind === 'file') tar.entry(header, '', done);
+      if (entry.kind === 'file') tar.entry(header, content, done);
       else tar.entry(header, done);
     });
   }

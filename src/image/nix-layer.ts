@@ -1,3 +1,5 @@
+import type { LayerClosure } from '../closure/annotations.ts';
+import { LAYER_MARKER } from '../closure/recover.ts';
 import { StatusError } from '../errors.ts';
 import { STORE_DIR, type StorePath } from '../closure/store-path.ts';
 
@@ -11,6 +13,8 @@ export type StoreEntry =
 export interface LayerEntry {
   readonly path: string;
   readonly entry: StoreEntry;
+  /** Of a file; nothing unless told. */
+  readonly content?: string;
 }
 
 /** One file tree that is shown at the container's root by links. */
@@ -20,16 +24,20 @@ export interface RootTree {
   readonly entries: readonly LayerEntry[];
 }
 
+const MARKER_SOURCE = 'the marker of Nix layers';
+
 /**
  * The entries of a Nix layer, sorted so that a directory precedes what is in it: for each store path an empty
  * mount point (an empty directory, an empty file, or for a link the link itself), and for each tree its directories
- * with a link to the store in place of each file. Layout: the Go tool's `writeNixClosureLayer`.
+ * with a link to the store in place of each file. Layout: the Go tool's `writeNixClosureLayer`. On top of that the
+ * marker by which the closure is found where a client drops annotations.
  *
  * @throws StatusError InvalidArgument naming both sources when two of them claim one path and are not directories.
  */
 export function planNixLayer(
   storePaths: ReadonlyMap<StorePath, StoreEntry>,
   trees: readonly RootTree[],
+  closure: LayerClosure,
 ): readonly LayerEntry[] {
   const plan = new Map<string, { entry: StoreEntry; source: string }>();
   const add = (path: string, entry: StoreEntry, source: string): void => {
@@ -58,8 +66,11 @@ export function planNixLayer(
       add(path, shown, tree.from);
     }
   }
+  add('nix', { kind: 'directory' }, MARKER_SOURCE);
+  add(LAYER_MARKER, { kind: 'file' }, MARKER_SOURCE);
+  const content = closure.kind === 'closure-info' ? `${closure.path}\n` : '';
   return [...plan]
-    .map(([path, { entry }]) => ({ path, entry }))
+    .map(([path, { entry }]) => ({ path, entry, ...(path === LAYER_MARKER ? { content } : {}) }))
     .toSorted((a, b) => comparePaths(a.path, b.path));
 }
 

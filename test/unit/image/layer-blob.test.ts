@@ -7,7 +7,9 @@ import { describe, it, type TestContext } from 'node:test';
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import fc from 'fast-check';
+import type { LayerClosure } from '../../../src/closure/annotations.ts';
 import { parseStorePath, type StorePath } from '../../../src/closure/store-path.ts';
+import { LAYER_MARKER, recoverClosure } from '../../../src/closure/recover.ts';
 import { writeLayer } from '../../../src/image/layer-blob.ts';
 import {
   planNixLayer,
@@ -29,6 +31,7 @@ const paths = new Map<StorePath, StoreEntry>([
   [storePath(`a${longest.slice(1)}`), { kind: 'symlink', target: storePath(longest) }],
   [storePath('to-nowhere'), { kind: 'symlink', target: '../elsewhere' }],
 ]);
+const INFO = { kind: 'closure-info', path: storePath('closure-info') } as const;
 const tree: RootTree = {
   from: storePath('dir-1.0'),
   entries: [
@@ -37,6 +40,11 @@ const tree: RootTree = {
     { path: 'share/ü', entry: FILE },
   ],
 };
+
+/** The order in which a layer is listed for recovery. */
+function rank(path: string): number {
+  return path === LAYER_MARKER ? 0 : path.startsWith('nix/store/') ? 1 : 2;
+}
 
 async function members(tar: Buffer): Promise<Header[]> {
   const headers: Header[] = [];
@@ -51,7 +59,7 @@ async function members(tar: Buffer): Promise<Header[]> {
 
 async function layer(t: TestContext, compression: 'none' | 'gzip' | 'zstd') {
   const file = join(await tempDir(t), 'layer');
-  const blob = await writeLayer(planNixLayer(paths, [tree]), compression, file);
+  const blob = await writeLayer(planNixLayer(paths, [tree], INFO), compression, file);
   return { blob, bytes: await readFile(file) };
 }
 
@@ -60,13 +68,13 @@ describe('Nix layer', () => {
     const { bytes } = await layer(t, 'none');
     const found = await members(bytes);
     for (const header of found) {
-      assert.deepEqual(
-        [header.uid, header.gid, header.size, header.mtime?.getTime()],
-        [0, 0, 0, 0],
-        header.name,
-      );
+      assert.deepEqual([header.uid, header.gid, header.mtime?.getTime()], [0, 0, 0], header.name);
+      const size = header.name === LAYER_MARKER ? INFO.path.length + 1 : 0;
+      assert.equal(header.size, size, header.name);
       const mode = { directory: 0o755, file: 0o555, symlink: 0o777 }[header.type as string];
       assert.equal(header.mode, mode, header.name);
+      const isMarker = header.name === LAYER_MARKER;
+      assert.equal(header.size, isMarker ? INFO.path.length + 1 : 0, header.name);
     }
     const names = found.map(({ name, type, linkname }) =>
       `${name.replace(/\/$/, '')} ${type} ${linkname ?? ''}`.trim(),
@@ -75,6 +83,7 @@ describe('Nix layer', () => {
       'bin directory',
       `bin/tool symlink ${tree.from}/bin/tool`,
       'nix directory',
+      'nix/.nix-snapshotter-layer file',
       'nix/store directory',
       `nix/store/${HASH}-${longest} file`,
       `nix/store/${HASH}-Upper+plus?q=1_x directory`,
@@ -89,7 +98,7 @@ describe('Nix layer', () => {
 
   it('has the same bytes always', async (t) => {
     const { blob, bytes } = await layer(t, 'none');
-    assert.equal(blob.diffId, 'sha256:9873c71a482400f6deed4ac3f125a755b2a7cce812bc3e3d006eb0586f6c4bec');
+    assert.equal(blob.diffId, 'sha256:b7bc41cb730bc4cb6272afbd8a78e8f5d20827f56c50c966c526091c5c84c118');
     assert.equal(blob.descriptor.digest, blob.diffId);
     assert.equal(blob.descriptor.size, bytes.length);
   });
@@ -127,10 +136,12 @@ describe('Nix layer', () => {
         (names, files) => {
           const storePaths = names.map((text): [StorePath, StoreEntry] => [storePath(text), DIRECTORY]);
           const entries = files.map((parts) => ({ path: parts.join('/'), entry: DIRECTORY }));
-          const plan = planNixLayer(new Map(storePaths), [{ from: storePath('root'), entries }]);
-          const reversed = planNixLayer(new Map(storePaths.toReversed()), [
-            { from: storePath('root'), entries: entries.toReversed() },
-          ]);
+          const plan = planNixLayer(new Map(storePaths), [{ from: storePath('root'), entries }], INFO);
+          const reversed = planNixLayer(
+            new Map(storePaths.toReversed()),
+            [{ from: storePath('root'), entries: entries.toReversed() }],
+            INFO,
+          );
           assert.deepEqual(plan, reversed);
           const seen = new Set(['']);
           for (const { path } of plan) {
@@ -142,18 +153,33 @@ describe('Nix layer', () => {
     );
   });
 
+  it('is recovered by its marker, or by its mount points, when annotations are dropped', () => {
+    const listed = (closure: LayerClosure) =>
+      planNixLayer(paths, [tree], closure)
+        .map(({ path, entry, content = '' }) =>
+          entry.kind === 'file'
+            ? { path, kind: entry.kind, empty: content === '', markerText: content }
+            : { path, ...entry },
+        )
+        .toSorted((a, b) => Number(b.path === LAYER_MARKER) - Number(a.path === LAYER_MARKER));
+    assert.deepEqual(recoverClosure(listed(INFO)), INFO);
+    const named: LayerClosure = { kind: 'paths', paths: [...paths.keys()].toSorted() };
+    const below = listed(named).toSorted((a, b) => rank(a.path) - rank(b.path));
+    assert.deepEqual(recoverClosure(below), named);
+  });
+
   it('names both claimants of one path', () => {
     const other: RootTree = { from: storePath('other'), entries: [{ path: 'bin/tool', entry: FILE }] };
-    assert.throws(() => planNixLayer(new Map(), [tree, other]), {
+    assert.throws(() => planNixLayer(new Map(), [tree, other], INFO), {
       code: 'InvalidArgument',
       message: new RegExp(`/bin/tool .*${tree.from}.*${other.from}`),
     });
     const shadow: RootTree = { from: storePath('shadow'), entries: [{ path: 'nix', entry: FILE }] };
-    assert.throws(() => planNixLayer(paths, [shadow]), { code: 'InvalidArgument', message: /\/nix / });
+    assert.throws(() => planNixLayer(paths, [shadow], INFO), { code: 'InvalidArgument', message: /\/nix / });
   });
 
   it('resolves a path at the root to the store', () => {
-    const plan = planNixLayer(paths, [tree]);
+    const plan = planNixLayer(paths, [tree], INFO);
     assert.equal(resolveInLayer(plan, '/bin/tool'), `${tree.from}/bin/tool`);
     assert.equal(resolveInLayer(plan, '/bin/other'), undefined);
     assert.equal(resolveInLayer(plan, '/nix/store/x/y'), '/nix/store/x/y');
