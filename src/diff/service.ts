@@ -5,8 +5,9 @@ import { implement, type Implementation } from '../rpc/implementation.ts';
 import { diff } from '../rpc/proto.ts';
 import type { Mount } from '../view/mount.ts';
 
+const NAMESPACE = 'containerd-namespace';
 /** The metadata of a call that containerd needs again: which namespace, and which lease protects the result. */
-const FORWARDED_METADATA = ['containerd-namespace', 'containerd-lease'];
+const FORWARDED_METADATA = [NAMESPACE, 'containerd-lease'];
 
 /**
  * Marks an Apply that this service sent to containerd. containerd hands unknown payloads on to each of its differs;
@@ -23,21 +24,22 @@ export interface DiffServiceDeps {
 
 /**
  * `containerd.services.diff.v1.Diff` as a proxy diff plugin. containerd calls Apply without its snapshotter lock, so this
- * is where an unpack can wait for Nix without holding up the node. The bytes are applied by containerd itself,
- * which is called back; Diff is left to containerd's next differ.
+ * is where an unpack can wait for Nix without holding up the node. The bytes are applied by containerd itself, which is
+ * called back. containerd 1.7 does not say in which namespace it asks, so there, as always for Diff, the answer is
+ * Unimplemented and the next differ in the diff service's order does the work.
  */
 export function diffService({ gate, containerd }: DiffServiceDeps): Implementation {
   return implement(diff, {
     async Apply(request, { signal, metadata }) {
       if (FORWARDED_PAYLOAD in request.payloads) throw leftToContainerd('Apply');
       await gate.pass(request.mounts, signal);
+      const forwarded = forwardedMetadata(metadata);
+      if (!(NAMESPACE in forwarded)) throw leftToContainerd('Apply');
       const payloads = {
         ...request.payloads,
         [FORWARDED_PAYLOAD]: { type_url: FORWARDED_PAYLOAD, value: Buffer.alloc(0) },
       };
-      return containerd
-        .service(diff)
-        .Apply({ ...request, payloads }, { signal, metadata: forwardedMetadata(metadata) });
+      return containerd.service(diff).Apply({ ...request, payloads }, { signal, metadata: forwarded });
     },
     Diff: () => Promise.reject(leftToContainerd('Diff')),
   });
