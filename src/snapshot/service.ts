@@ -12,6 +12,7 @@ import { chainOf, isTaken, mustGet } from './chain.ts';
 import type { Executor } from './execute.ts';
 import { compileFilters } from './filter/match.ts';
 import { mappedRoot, type Owner } from './id-mapping.ts';
+import { checkIntact } from './intact.ts';
 import { isExtraction, updatedLabels } from './labels.ts';
 import type { Layout } from './layout.ts';
 import {
@@ -57,7 +58,7 @@ export class SnapshotService {
    *
    * @returns the mounts, the same as {@link mounts} gives later.
    * @throws StatusError NotFound or InvalidArgument (parent), AlreadyExists (key), InvalidArgument (a label),
-   *   and what realising raises.
+   *   DataLoss (an ancestor's directory is gone), and what realising raises.
    */
   create(request: CreateRequest, signal?: AbortSignal): Promise<readonly Mount[]> {
     const { store, ids, layout, executor, view, clock, mutex, wait } = this.#deps;
@@ -65,6 +66,7 @@ export class SnapshotService {
     return mutex.run([request.key], async () => {
       const chain = chainOf(store, request.parent);
       if (isTaken(store, request.key)) throw taken(request.key);
+      checkIntact(chain, layout);
       const mapped = mappedRoot(request.labels);
       const closure = request.kind === 'active' ? parseLayerAnnotations(request.labels) : undefined;
       const shown = isExtraction(request.key, request.labels) ? undefined : await view.plan(chain, signal);
@@ -85,9 +87,9 @@ export class SnapshotService {
     });
   }
 
-  /** The mounts of an active snapshot or a view. Throws NotFound, FailedPrecondition (committed). */
+  /** The mounts of an active snapshot or a view. Throws NotFound, FailedPrecondition (committed), DataLoss. */
   async mounts(key: string, signal?: AbortSignal): Promise<readonly Mount[]> {
-    const { store, view } = this.#deps;
+    const { store, layout, view } = this.#deps;
     const record = mustGet(store, key);
     if (record.kind === 'committed') {
       throw new StatusError(
@@ -96,13 +98,14 @@ export class SnapshotService {
       );
     }
     const chain = chainOf(store, record.parent);
+    checkIntact([record, ...chain], layout);
     const shown = isExtraction(key, record.labels) ? undefined : await view.plan(chain, signal);
     return [this.#rootMount(record, chain), ...(shown?.mounts ?? [])];
   }
 
   /**
    * Commit. Throws NotFound (key, parent), AlreadyExists (name), FailedPrecondition (not active),
-   * InvalidArgument (another parent). Never waits for Nix.
+   * InvalidArgument (another parent), DataLoss (its directory is gone). Never waits for Nix.
    */
   commit(request: CommitRequest): Promise<void> {
     const { store, layout, executor, recovery, clock, mutex } = this.#deps;
@@ -111,6 +114,7 @@ export class SnapshotService {
       const active = mustGet(store, request.key);
       if (isTaken(store, request.name)) throw taken(request.name);
       checkCommit(active, request, store.get(request.parent)?.kind);
+      checkIntact([active], layout);
       const closure = recovery.closureAtCommit(active, request.labels);
       const usage = await diskUsage(layout.fs(active.id));
       await executor.run(planCommit(active, request, { now: clock.now(), usage, closure }));
@@ -165,7 +169,10 @@ export class SnapshotService {
   /** Disk usage of the snapshot's own layer: live for active, as of Commit for committed, 0 for a view. */
   async usage(key: string): Promise<Usage> {
     const record = mustGet(this.#deps.store, key);
-    if (record.kind === 'active') return diskUsage(this.#deps.layout.fs(record.id));
+    if (record.kind === 'active') {
+      checkIntact([record], this.#deps.layout);
+      return diskUsage(this.#deps.layout.fs(record.id));
+    }
     return record.usage ?? { size: 0, inodes: 0 };
   }
 
