@@ -8,6 +8,9 @@ export const LEGACY_LAYER_ANNOTATION = 'containerd.io/snapshot/nix-layer';
 /** Legacy format: this prefix and a number, one store path each. */
 export const LEGACY_PATH_PREFIX = 'containerd.io/snapshot/nix-store-path.';
 
+/** A layer may name this many store paths by labels of their own; the largest system closures have about 10,000. */
+const MAX_LEGACY_PATHS = 50_000;
+
 /**
  * What a layer names: the `closureInfo` output, or the closure's store paths themselves
  * (sorted, each once).
@@ -20,7 +23,7 @@ export type LayerClosure =
  * Reads the annotations of a layer (the labels of a snapshot) in either format.
  *
  * @returns undefined for an ordinary layer.
- * @throws StatusError InvalidArgument naming the label whose value is not a store path.
+ * @throws StatusError InvalidArgument naming the label whose value is not a store path, or for too many labels.
  */
 export function parseLayerAnnotations(labels: ReadonlyMap<string, string>): LayerClosure | undefined {
   const closure = labels.get(CLOSURE_ANNOTATION);
@@ -29,6 +32,13 @@ export function parseLayerAnnotations(labels: ReadonlyMap<string, string>): Laye
   const paths = new Set<StorePath>();
   for (const [label, value] of labels) {
     if (label.startsWith(LEGACY_PATH_PREFIX)) paths.add(checked(label, value));
+  }
+  if (paths.size > MAX_LEGACY_PATHS) {
+    throw new StatusError(
+      'InvalidArgument',
+      `labels ${LEGACY_PATH_PREFIX}*: ${paths.size} store paths, at most ${MAX_LEGACY_PATHS} can be named so; ` +
+        `name a closureInfo output by ${CLOSURE_ANNOTATION} instead: invalid argument`,
+    );
   }
   return { kind: 'paths', paths: [...paths].toSorted() };
 }

@@ -116,10 +116,15 @@ describe('parseLayerAnnotations', () => {
     });
   }
 
-  it('reads 100,000 labels', () => {
+  it('reads 50,000 labels, and refuses more', () => {
     const labels = new Map([[LAYER, 'true']]);
-    for (let n = 0; n < 100_000; n++) labels.set(`${PATH}${n}`, `/nix/store/${HASH}-${n}`);
+    for (let n = 0; n < 50_000; n++) labels.set(`${PATH}${n}`, `/nix/store/${HASH}-${n}`);
     const closure = parseLayerAnnotations(labels);
-    assert.ok(closure?.kind === 'paths' && closure.paths.length === 100_000);
+    assert.ok(closure?.kind === 'paths' && closure.paths.length === 50_000);
+    labels.set(`${PATH}50000`, `/nix/store/${HASH}-50000`);
+    assert.throws(() => parseLayerAnnotations(labels), {
+      code: 'InvalidArgument',
+      message: /50001 store paths/,
+    });
   });
 });
