@@ -3,6 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { errnoOf } from '../../src/errors.ts';
@@ -57,37 +60,47 @@ describe('sandbox', { skip: unavailable ?? false }, () => {
       await containerd.restart();
       assert.equal((await containerd.ctr([...run, 'exit 7'], { reject: false })).exitCode, 7);
     });
+
+    it(`runs a loaded image by nerdctl and a pod by crictl with ${version} containerd on ${suite}`, async (t) => {
+      for (const component of [...needs, 'nerdctl', 'crictl'] as const) {
+        const skip = await skipWithout(component);
+        if (skip !== false) return t.skip(skip);
+      }
+      await using node = await Sandbox.up({ suite });
+      const containerd = await startContainerd(node, { version, cri: true });
+      await containerd.nerdctl(['load', '--input', await busyboxArchive(node)]);
+      const { stdout } = await containerd.nerdctl(['run', '--rm', BUSYBOX_IMAGE, 'echo', 'by nerdctl']);
+      assert.equal(stdout, 'by nerdctl');
+
+      await containerd.ctr(['-n', 'k8s.io', 'image', 'import', await pauseArchive(node)]);
+      await containerd.ctr(['-n', 'k8s.io', 'image', 'import', await busyboxArchive(node)]);
+      await node.writeFile(
+        '/tmp/pod.json',
+        JSON.stringify({ metadata: { name: 'p', uid: 'u', namespace: 'n' } }),
+      );
+      await node.writeFile(
+        '/tmp/container.json',
+        JSON.stringify({
+          metadata: { name: 'c' },
+          image: { image: BUSYBOX_IMAGE },
+          command: ['sh', '-c', 'while :; do sleep 1; done'],
+        }),
+      );
+      const id = (await containerd.crictl(['run', '--no-pull', '/tmp/container.json', '/tmp/pod.json']))
+        .stdout;
+      const { stdout: said } = await containerd.crictl([
+        'exec',
+        id,
+        'ip',
+        '-o',
+        '-4',
+        'addr',
+        'show',
+        'eth0',
+      ]);
+      assert.match(said, /inet 10\.88\.77\./);
+    });
   }
-
-  it('runs a loaded image by nerdctl and a pod by crictl', async (t) => {
-    for (const component of ['containerd-2.4', 'nerdctl', 'crictl'] as const) {
-      const skip = await skipWithout(component);
-      if (skip !== false) return t.skip(skip);
-    }
-    await using node = await Sandbox.up({ suite: 'trixie' });
-    const containerd = await startContainerd(node, { version: '2.4', cri: true });
-    await containerd.nerdctl(['load', '--input', await busyboxArchive(node)]);
-    const { stdout } = await containerd.nerdctl(['run', '--rm', BUSYBOX_IMAGE, 'echo', 'by nerdctl']);
-    assert.equal(stdout, 'by nerdctl');
-
-    await containerd.ctr(['-n', 'k8s.io', 'image', 'import', await pauseArchive(node)]);
-    await containerd.ctr(['-n', 'k8s.io', 'image', 'import', await busyboxArchive(node)]);
-    await node.writeFile(
-      '/tmp/pod.json',
-      JSON.stringify({ metadata: { name: 'p', uid: 'u', namespace: 'n' } }),
-    );
-    await node.writeFile(
-      '/tmp/container.json',
-      JSON.stringify({
-        metadata: { name: 'c' },
-        image: { image: BUSYBOX_IMAGE },
-        command: ['sh', '-c', 'while :; do sleep 1; done'],
-      }),
-    );
-    const id = (await containerd.crictl(['run', '--no-pull', '/tmp/container.json', '/tmp/pod.json'])).stdout;
-    const { stdout: said } = await containerd.crictl(['exec', id, 'ip', '-o', '-4', 'addr', 'show', 'eth0']);
-    assert.match(said, /inet 10\.88\.77\./);
-  });
 
   it('keeps two sandboxes apart, and takes one down without a trace', async () => {
     await using other = await Sandbox.up({ suite: 'trixie' });
@@ -111,10 +124,11 @@ describe('sandbox', { skip: unavailable ?? false }, () => {
 
   it('leaves no process, mount or cgroup when its runner is killed; the next one removes its files', async () => {
     const script = fileURLToPath(new URL('sandbox-runner.ts', import.meta.url));
-    const runner = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const runner = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'pipe'] });
     const exited = once(runner, 'exit');
-    const [line] = (await once(runner.stdout, 'data')) as [Buffer];
-    const state = await stateOf(line.toString().trim());
+    const complaints = text(runner.stderr);
+    const line = await firstLine(runner.stdout);
+    const state = await stateOf(line ?? assert.fail(`the runner ended: ${await complaints}`));
     assert.equal(
       state.cgroups.every(({ dir }) => existsSync(dir)),
       true,
@@ -161,6 +175,11 @@ describe('sandbox', { skip: unavailable ?? false }, () => {
     assert.doesNotMatch((await node.sh('cat /proc/[0-9]*/cmdline | tr "\\0" " "')).stdout, /sleep 1000/);
   });
 });
+
+async function firstLine(stream: Readable): Promise<string | undefined> {
+  for await (const line of createInterface(stream)) return line;
+  return undefined;
+}
 
 async function stateOf(id: string): Promise<SandboxState> {
   const state = (await readStates()).get(id);
