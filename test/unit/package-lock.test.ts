@@ -6,7 +6,7 @@ interface Entry {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-const packages: Readonly<Record<string, Entry>> = lock.packages;
+const packages = lock.packages as unknown as Readonly<Record<string, Entry>>;
 
 describe('package-lock.json', () => {
   // npm leaves out what a registry without the packages of other platforms cannot show it; `npm ci` then refuses the lock.
