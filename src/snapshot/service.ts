@@ -113,7 +113,8 @@ export class SnapshotService {
     return mutex.run([request.key, request.name], async () => {
       const active = mustGet(store, request.key);
       if (isTaken(store, request.name)) throw taken(request.name);
-      checkCommit(active, request, store.get(request.parent)?.kind);
+      const parentKind = request.parent === request.key ? undefined : store.get(request.parent)?.kind;
+      checkCommit(active, request, parentKind);
       checkIntact([active], layout);
       const closure = recovery.closureAtCommit(active, request.labels);
       const usage = await diskUsage(layout.fs(active.id));
