@@ -1,9 +1,10 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { ClosureReader } from './closure/closure-of-layer.ts';
 import type { Config } from './config/schema.ts';
 import { messageOf, StatusError } from './errors.ts';
 import { Background } from './host/background.ts';
 import { systemClock } from './host/clock.ts';
+import { makeDirectories } from './host/make-directories.ts';
 import { KeyedMutex } from './host/mutex.ts';
 import { overlayOptions, supportsIdMappedOverlay } from './host/overlay.ts';
 import type { Log } from './log.ts';
@@ -114,7 +115,7 @@ export async function startDaemon(
 async function openMetadata(layout: Layout, log: Log): Promise<LevelStore> {
   try {
     for (const directory of [layout.root, layout.snapshots, layout.gcRoots]) {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await makeDirectories(directory, 0o700);
     }
     const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d+$/.test(name)).map(Number);
     return await LevelStore.open(layout.metadata, Math.max(0, ...numbers), log);

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, link, lstat, mkdir, mkdtemp, open, rm, unlink } from 'node:fs/promises';
+import { chmod, link, lstat, mkdtemp, open, rm, unlink } from 'node:fs/promises';
 import { createConnection, type Server } from 'node:net';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
+import { makeDirectories } from '../host/make-directories.ts';
 
 /** Bytes of a socket's path that clients can name (`sun_path` less its final NUL, unix(7)). */
 const MAX_PATH_BYTES = 107;
@@ -47,7 +48,7 @@ export async function listen(server: Server, endpoint: Endpoint): Promise<() => 
   }
   const { path } = endpoint;
   checkLength(path);
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await makeDirectories(dirname(resolve(path)), 0o755);
   const identity = await bindPrivately(server, path);
   return async () => {
     if ((await identityOf(path)) === identity) await unlink(path);
