@@ -1,0 +1,38 @@
+import { type BaseDefinition, baseFolder } from '../../sandbox/debian-base.ts';
+import type { SandboxProcess } from '../../sandbox/process.ts';
+import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { waitFor } from '../../sandbox/wait-for.ts';
+
+const ADDRESS = '127.0.0.1:5000';
+const PROGRAM = '/usr/local/bin/docker-registry';
+const BASE: BaseDefinition = {
+  name: 'trixie-registry',
+  suite: 'trixie',
+  packages: ['docker-registry'],
+};
+const CONFIG = '/etc/docker-registry.json';
+
+/** Debian's docker-registry on a sandbox's loopback, plain HTTP. */
+export interface Registry {
+  /** `host:port`, the first part of its image names. */
+  readonly address: string;
+  readonly process: SandboxProcess;
+}
+
+/** Starts a registry inside a sandbox and waits until it accepts connections. */
+export async function startRegistry(node: Sandbox): Promise<Registry> {
+  const { dir } = await baseFolder(BASE);
+  await node.copyIn(`${dir}/usr/bin/docker-registry`, PROGRAM);
+  await node.writeFile(
+    CONFIG,
+    JSON.stringify({
+      version: '0.1',
+      storage: { filesystem: { rootdirectory: '/var/lib/docker-registry' } },
+      http: { addr: ADDRESS },
+    }),
+  );
+  const server = node.spawn('registry', [PROGRAM, 'serve', CONFIG]);
+  const ask = ['busybox', 'wget', '-q', '-O', '-', `http://${ADDRESS}/v2/`];
+  await waitFor(server, async () => (await node.exec(ask, { reject: false })).exitCode === 0);
+  return { address: ADDRESS, process: server };
+}
