@@ -23,7 +23,9 @@ export async function measureDaemon(): Promise<Measured> {
   const directory = await mkdtemp(join(tmpdir(), 'bench-'));
   try {
     const args = [resolve('dist/nix-snapshotter.mjs'), '--address', join(directory, 's.sock')];
-    return await measure([...args, '--root', join(directory, 'root')], (line) => line.includes('"msg":"ready"'));
+    return await measure([...args, '--root', join(directory, 'root')], (line) =>
+      line.includes('"msg":"ready"'),
+    );
   } finally {
     await rm(directory, { recursive: true });
   }
@@ -60,6 +62,10 @@ async function readyLine(child: ChildProcess, isReady: (line: string) => boolean
 
 async function memoryOf(pid: number): Promise<{ residentMiB: number; privateMiB: number }> {
   const rollup = await readFile(`/proc/${pid}/smaps_rollup`, 'utf8');
-  const mebibytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1]) / 1024;
-  return { residentMiB: mebibytes('Rss'), privateMiB: mebibytes('Private_Dirty') + mebibytes('Private_Clean') };
+  const mebibytes = (name: string) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(rollup)?.[1]) / 1024;
+  return {
+    residentMiB: mebibytes('Rss'),
+    privateMiB: mebibytes('Private_Dirty') + mebibytes('Private_Clean'),
+  };
 }

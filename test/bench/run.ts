@@ -21,7 +21,9 @@ row('private when idle, MiB', (measured) => measured.privateMiB, '');
 function row(name: string, figure: (measured: Measured) => number, goal: string): void {
   const floor = median(node.map(figure));
   const ours = median(daemon.map(figure));
-  const cells = [floor.toFixed(1), ours.toFixed(1), (ours / floor).toFixed(2), goal].map((cell) => cell.padStart(10));
+  const cells = [floor.toFixed(1), ours.toFixed(1), (ours / floor).toFixed(2), goal].map((cell) =>
+    cell.padStart(10),
+  );
   process.stdout.write(`${name.padEnd(24)}${cells.join(' ')}\n`);
 }
 

@@ -59,13 +59,19 @@ describe('LevelDB metadata store', () => {
       assert.equal(store.get('bad'), undefined);
       assert.deepEqual(
         store.degraded().map(({ key, id }) => [key, id]),
-        [['bad', 2], ['worse', 3]],
+        [
+          ['bad', 2],
+          ['worse', 3],
+        ],
       );
       assert.equal(store.nextId(), 4);
       await store.apply([{ type: 'delete', key: 'bad' }]);
     }
     await using store = await open();
-    assert.deepEqual(store.degraded().map(({ key }) => key), ['worse']);
+    assert.deepEqual(
+      store.degraded().map(({ key }) => key),
+      ['worse'],
+    );
   });
 
   it('opens a database whose files were cut, and keeps what can be read', async () => {

@@ -22,7 +22,12 @@ export function metadataStoreSuite(name: string, open: () => Promise<MetadataSto
       await using store = await open();
       const keys = ['k8s.io/17/extract-1-a sha256:00', '../..', 'ключ', '__proto__', 'r:x', 'm:last-id', ' '];
       const records = keys.map((key, index) =>
-        recordOf(key, index + 1, { labels: new Map([['__proto__', 'x'], ['a.b/c', 'ü']]) }),
+        recordOf(key, index + 1, {
+          labels: new Map([
+            ['__proto__', 'x'],
+            ['a.b/c', 'ü'],
+          ]),
+        }),
       );
       await store.apply(records.map((record) => ({ type: 'put', record })));
       for (const record of records) assert.deepEqual(store.get(record.key), record);
@@ -80,7 +85,10 @@ export function metadataStoreSuite(name: string, open: () => Promise<MetadataSto
         {
           await using store = await open();
           for (let i = 0; i < 9; i += 1) store.nextId();
-          await store.apply([{ type: 'put', record: recordOf('base', 1) }, { type: 'put', record: full }]);
+          await store.apply([
+            { type: 'put', record: recordOf('base', 1) },
+            { type: 'put', record: full },
+          ]);
           await store.apply([{ type: 'delete', key: 'base' }]);
         }
         await using store = await open();
