@@ -9,7 +9,6 @@ import { ensureTool } from '../sandbox/go-tools.ts';
 import { inside } from '../sandbox/layout.ts';
 import { type ExecOptions, Sandbox } from '../sandbox/sandbox.ts';
 import { startSnapshotter } from '../sandbox/snapshotter.ts';
-import { OTHER_CONTAINERDS } from './nix2container/versions.ts';
 import { installRegistryTools, REGISTRY, skopeo, startRegistry } from './nix2container/registry-tools.ts';
 
 const unavailable = sandboxUnavailable();
@@ -277,55 +276,4 @@ describe('nix2container', { skip: unavailable ?? false }, () => {
     await tool(['load', '/tmp/greeter.tar', '--ref', 'replaced:1']);
     assert.equal(await run('docker.io/library/replaced:1'), 'Hello from the Nix store, world!');
   });
-});
-
-describe('nix2container load on other containerds', { skip: unavailable ?? false }, () => {
-  for (const { suite, version, needs } of unavailable === undefined ? OTHER_CONTAINERDS : []) {
-    it(`${version} on ${suite}: a loaded image runs by nerdctl as it is`, async (t) => {
-      for (const component of needs) {
-        const skip = await skipWithout(component);
-        if (skip !== false) return t.skip(skip);
-      }
-      await using node = await Sandbox.up({ suite, name: 'n2c' });
-      const { greeter } = await buildPackages(node, ['greeter']);
-      await startSnapshotter(node);
-      const containerd = await startContainerd(node, { version, snapshotterSocket: SNAPSHOTTER_SOCKET });
-      t.diagnostic(`containerd ${containerd.version}`);
-      const program = ['node', `${inside.project}/dist/nix2container.mjs`];
-      const base = await busyboxArchive(node);
-      const flags = [
-        '--from-image',
-        base,
-        '--entrypoint',
-        `${greeter}/bin/greet`,
-        '--user',
-        'alice',
-        '--ref',
-        'greeter:1',
-      ];
-      await node.exec([...program, 'build', ...flags, greeter, '/tmp/greeter.tar']);
-      await node.exec([...program, 'load', '/tmp/greeter.tar']);
-      const check = await containerd.ctr(['image', 'check', '--snapshotter', 'nix']);
-      assert.match(check.stdout, /greeter:1 .* true/);
-      const snapshots = (await containerd.ctr(['snapshot', '--snapshotter', 'nix', 'ls'])).stdout;
-      const run = [
-        '--snapshotter',
-        'nix',
-        'run',
-        '-d',
-        '--net',
-        'none',
-        '--name',
-        'greet',
-        'greeter:1',
-        'nerdctl',
-      ];
-      await containerd.nerdctl(run);
-      assert.equal((await containerd.nerdctl(['wait', 'greet'])).stdout, '0');
-      const logs = await containerd.nerdctl(['logs', 'greet']);
-      assert.equal(logs.stdout, 'Hello from the Nix store, nerdctl!');
-      await containerd.nerdctl(['--snapshotter', 'nix', 'rm', 'greet']);
-      assert.equal((await containerd.ctr(['snapshot', '--snapshotter', 'nix', 'ls'])).stdout, snapshots);
-    });
-  }
 });

@@ -28,7 +28,7 @@ export async function installRegistryTools(node: Sandbox): Promise<void> {
     packages: ['docker-registry', 'skopeo'],
   });
   const programs = ['/usr/bin/docker-registry', '/usr/bin/skopeo'];
-  const { stdout } = await execa('chroot', [base.dir, 'ldd', ...programs]);
+  const { stdout } = await execa('/usr/sbin/chroot', [base.dir, 'ldd', ...programs]);
   const libraries = [...new Set(stdout.match(/\/(?:usr\/)?lib\/\S+\.so\S*/g))];
   for (const [folder, files] of [
     ['bin', programs],
