@@ -5,12 +5,13 @@ import { formatSeconds } from './format.ts';
 import { NodeShell } from './node-shell.ts';
 import { parseOptions } from './options.ts';
 import { Report } from './report.ts';
+import { bundlePrograms } from './steps/bundle.ts';
 import { moveToCache } from './steps/cache.ts';
 import { showOrigin } from './steps/evidence.ts';
 import { collectGarbage } from './steps/garbage.ts';
 import { buildImages } from './steps/images.ts';
 import { explainKept } from './steps/keep.ts';
-import { bundlePrograms, describeNode, startServices } from './steps/node.ts';
+import { describeNode, startServices } from './steps/node.ts';
 import { makePackages } from './steps/packages.ts';
 import { runRedis } from './steps/redis.ts';
 import { runVisitors } from './steps/visitors.ts';
@@ -18,7 +19,8 @@ import { runVisitors } from './steps/visitors.ts';
 const report = new Report({ width: 100 }, { out: process.stdout });
 let node: Sandbox | undefined;
 
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+/** What ends the demo early, and the exit code then: 128 and the signal's number, as shells have it. */
+const SIGNALS = { SIGINT: 130, SIGPIPE: 141, SIGTERM: 143 } as const;
 
 process.exitCode = await run();
 // A step that was interrupted may still wait for what it started.
@@ -63,10 +65,12 @@ async function run(): Promise<number> {
   }
 }
 
-/** Resolves at the first signal that asks for the end; the second one ends this process at once. */
+/** Resolves at the first signal that asks for the end, or when nobody reads the output any more. */
 async function interruption(): Promise<keyof typeof SIGNALS> {
   return await new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(signal));
+    // Not once: execa ends this process by the signal if no other listener is left.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve(signal));
+    process.stdout.on('error', () => resolve('SIGPIPE'));
   });
 }
 

@@ -11,6 +11,6 @@ export function parseOptions(args: readonly string[]): DemoOptions | string {
   try {
     return parseArgs({ args: [...args], options: { keep: { type: 'boolean', default: false } } }).values;
   } catch (error) {
-    return `${messageOf(error)} Usage: npm run demo [-- --keep]`;
+    return `${messageOf(error)}; usage: npm run demo [-- --keep]`;
   }
 }

@@ -1,18 +1,9 @@
-import { execa } from 'execa';
 import { type Containerd, SNAPSHOTTER_SOCKET, startContainerd } from '../../../test/sandbox/containerd.ts';
-import { inside, projectRoot } from '../../../test/sandbox/layout.ts';
+import { inside } from '../../../test/sandbox/layout.ts';
 import type { Sandbox } from '../../../test/sandbox/sandbox.ts';
 import { startSnapshotter } from '../../../test/sandbox/snapshotter.ts';
 import type { Report } from '../report.ts';
-
-const PROGRAMS = ['nix-snapshotter', 'nix2container'] as const;
-
-/** Bundles both programs into `dist`. */
-export async function bundlePrograms(report: Report): Promise<void> {
-  await report.timed('nix-snapshotter and nix2container, bundled from this checkout', async () => {
-    await execa(process.execPath, ['build.ts'], { cwd: projectRoot, stdin: 'ignore' });
-  });
-}
+import { PROGRAMS } from './bundle.ts';
 
 /** Puts both programs into the node's PATH and starts the daemon, then containerd with it as snapshotter `nix`. */
 export async function startServices(node: Sandbox, report: Report): Promise<Containerd> {
