@@ -13,11 +13,21 @@ const parser = yargs(hideBin(process.argv))
     'Run the snapshotter daemon',
     (command) =>
       command
-        .option('address', { alias: 'a', type: 'string', describe: 'Unix socket to serve gRPC on' })
-        .option('root', { type: 'string', describe: 'Directory for metadata, snapshots and GC roots' })
+        .option('address', {
+          alias: 'a',
+          type: 'string',
+          requiresArg: true,
+          describe: 'Unix socket to serve gRPC on',
+        })
+        .option('root', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Directory for metadata, snapshots and GC roots',
+        })
         .option('config', {
           alias: 'c',
           type: 'string',
+          requiresArg: true,
           describe: `Configuration file [${DEFAULT_CONFIG_PATH}]`,
         })
         .option('log-level', {
@@ -36,10 +46,16 @@ const parser = yargs(hideBin(process.argv))
     'Show what the running daemon holds and does',
     (command) =>
       command
-        .option('address', { alias: 'a', type: 'string', describe: 'Unix socket of the daemon' })
+        .option('address', {
+          alias: 'a',
+          type: 'string',
+          requiresArg: true,
+          describe: 'Unix socket of the daemon',
+        })
         .option('config', {
           alias: 'c',
           type: 'string',
+          requiresArg: true,
           describe: `Configuration file [${DEFAULT_CONFIG_PATH}]`,
         })
         .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
@@ -52,7 +68,7 @@ const parser = yargs(hideBin(process.argv))
   .version(VERSION)
   .help()
   .fail((message, error) => {
-    if (error !== undefined && error !== null) throw error;
+    if (error !== undefined && error !== null && error.name !== 'YError') throw error;
     throw new StatusError('InvalidArgument', `${message}; see nix-snapshotter --help`);
   });
 

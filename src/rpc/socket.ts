@@ -38,7 +38,7 @@ export function activatedEndpoint(env: NodeJS.ProcessEnv, pid: number): Endpoint
  *
  * @returns takes away the socket file, if one was made and is still the same.
  * @throws StatusError InvalidArgument (a path that is too long, or where something other than a socket is),
- *   FailedPrecondition (another process listens there).
+ *   FailedPrecondition (another process listens there, or the file cannot be made).
  */
 export async function listen(server: Server, endpoint: Endpoint): Promise<() => Promise<void>> {
   if ('fd' in endpoint) {
@@ -48,11 +48,24 @@ export async function listen(server: Server, endpoint: Endpoint): Promise<() => 
   }
   const { path } = endpoint;
   checkLength(path);
-  await makeDirectories(dirname(resolve(path)), 0o755);
-  const identity = await bindPrivately(server, path);
+  const identity = await make(server, path);
   return async () => {
     if ((await identityOf(path)) === identity) await unlink(path);
   };
+}
+
+async function make(server: Server, path: string): Promise<string> {
+  try {
+    await makeDirectories(dirname(resolve(path)), 0o755);
+    return await bindPrivately(server, path);
+  } catch (error) {
+    if (error instanceof StatusError) throw error;
+    throw new StatusError(
+      'FailedPrecondition',
+      `socket ${path} cannot be made: ${messageOf(error)}; make its directory writable or choose another --address`,
+      { cause: error },
+    );
+  }
 }
 
 function checkLength(path: string): void {
