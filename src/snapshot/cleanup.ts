@@ -27,7 +27,9 @@ export class Cleanup {
   async run(): Promise<void> {
     const { ids, layout, roots, background, log } = this.#deps;
     await background.drained();
+    // What is looked at comes first, then what is in use: a snapshot that is made meanwhile must not lose anything.
     const names = await readdir(layout.snapshots);
+    const rooted = await roots.list();
     const mayBeUnderConstruction = ids.busy;
     const inUse = ids.inUse();
     if (inUse === undefined) {
@@ -42,6 +44,6 @@ export class Cleanup {
       log.debug({ directory: name }, 'removing a directory without a snapshot');
       await removeTree(join(layout.snapshots, name));
     }
-    await roots.removeOrphans(inUse);
+    await roots.removeOrphans(rooted, inUse);
   }
 }

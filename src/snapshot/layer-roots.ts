@@ -1,4 +1,5 @@
-import type { StorePath } from '../closure/store-path.ts';
+import type { LayerClosure } from '../closure/annotations.ts';
+import type { ClosureCheck } from '../closure/closure-check.ts';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { GcRoots } from '../nix/gc-roots.ts';
@@ -14,6 +15,7 @@ export interface LayerRootsOptions {
 export interface LayerRootsDeps {
   readonly queue: RealiseQueue;
   readonly gcRoots: GcRoots;
+  readonly check: ClosureCheck;
   readonly log: Log;
 }
 
@@ -39,22 +41,31 @@ export class LayerRoots {
   }
 
   /**
-   * Realises the paths and roots them for the snapshot; waits no longer than the deadline and the caller do.
+   * Realises the closure and roots it for the snapshot; waits no longer than the deadline and the caller do.
    *
-   * @throws StatusError what realising raises; DeadlineExceeded while the work goes on.
+   * @throws StatusError what realising raises; DeadlineExceeded while the work goes on; InvalidArgument for a closure whose
+   *   list is not its own.
    */
-  async secure(id: number, paths: readonly StorePath[], signal?: AbortSignal): Promise<void> {
-    const { queue, gcRoots } = this.#deps;
+  async secure(id: number, closure: LayerClosure, signal?: AbortSignal): Promise<void> {
+    const { queue, gcRoots, check } = this.#deps;
+    const paths = closure.kind === 'closure-info' ? [closure.path] : closure.paths;
+    if (paths.length === 0) return;
     await queue.realise(paths, gcRoots.link(id), {
       deadlineMs: this.#deadlineMs,
       ...(signal === undefined ? {} : { signal }),
     });
     this.#rooted.add(id);
+    try {
+      await check.check(closure);
+    } catch (error) {
+      await this.release(id);
+      throw error;
+    }
   }
 
   /** {@link secure} without anybody waiting; a failure is logged, and the first container of the layer tries again. */
-  secureLater(id: number, paths: readonly StorePath[]): void {
-    this.secure(id, paths).catch((error: unknown) => {
+  secureLater(id: number, closure: LayerClosure): void {
+    this.secure(id, closure).catch((error: unknown) => {
       this.#deps.log.warn({ id, error: messageOf(error) }, 'realise in the background failed');
     });
   }
@@ -65,10 +76,19 @@ export class LayerRoots {
     await this.#deps.gcRoots.remove(id);
   }
 
-  /** Removes the roots of snapshots that are not in use, but not those kept for the retry of a caller that gave up. */
-  async removeOrphans(inUse: ReadonlySet<number>): Promise<void> {
+  /** Ids that have something among the GC roots. */
+  list(): Promise<readonly number[]> {
+    return this.#deps.gcRoots.list();
+  }
+
+  /**
+   * Removes the roots of snapshots that are not in use, but not those kept for the retry of a caller that gave up.
+   *
+   * @param listed from {@link list}, called before `inUse` was: a snapshot that is made meanwhile is in neither or in both.
+   */
+  async removeOrphans(listed: readonly number[], inUse: ReadonlySet<number>): Promise<void> {
     const { gcRoots, queue } = this.#deps;
-    for (const id of await gcRoots.list()) {
+    for (const id of listed) {
       if (!inUse.has(id) && !queue.roots().has(gcRoots.link(id))) await this.release(id);
     }
   }
