@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import { ClosureCheck } from './closure/closure-check.ts';
 import { ClosureReader } from './closure/closure-of-layer.ts';
 import type { Config } from './config/schema.ts';
 import { messageOf, StatusError } from './errors.ts';
@@ -62,9 +63,13 @@ export async function startDaemon(
   const background = new Background(log);
   undo.defer(() => background.drained());
 
+  const closures = new ClosureReader({ realStoreDir: () => nix.realStoreDir() });
   const gcRoots = new GcRoots({ directory: layout.gcRoots });
   const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
-  const roots = new LayerRoots({ deadlineMs: config.prepare.deadline, rooted }, { queue, gcRoots, log });
+  const roots = new LayerRoots(
+    { deadlineMs: config.prepare.deadline, rooted },
+    { queue, gcRoots, check: new ClosureCheck({ closures, store: nix }), log },
+  );
   const ids = new SnapshotIds(store);
   const mutex = new KeyedMutex();
   const view = config.view === 'store' ? wholeStoreView : bindsView;
@@ -84,7 +89,7 @@ export async function startDaemon(
     view: new ChainView({
       layout,
       roots,
-      closures: new ClosureReader({ realStoreDir: () => nix.realStoreDir() }),
+      closures,
       view,
       nix,
     }),

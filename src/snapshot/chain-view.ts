@@ -8,7 +8,6 @@ import type { ClosureView, MountPoint, ViewEntry } from '../view/view.ts';
 import type { LayerRoots } from './layer-roots.ts';
 import type { Layout } from './layout.ts';
 import { presentMountPoints } from './mount-points.ts';
-import { realisePaths } from './plan.ts';
 
 export interface ChainViewDeps {
   readonly layout: Layout;
@@ -64,7 +63,7 @@ export class ChainView {
       const found = await this.#look(layer);
       if (found !== undefined && found.missing.length === 0) return found.entries;
     }
-    await roots.secure(layer.id, realisePaths(layer.closure.closure), signal);
+    await roots.secure(layer.id, layer.closure.closure, signal);
     const realStoreDir = await nix.realStoreDir();
     const { entries, missing } = await readEntries(await this.#pathsOf(layer), realStoreDir);
     if (missing.length > 0) throw missingPathsError(missing, realStoreDir);
@@ -74,9 +73,9 @@ export class ChainView {
   /** What is on disk; undefined when not even the list of the closure is. */
   async #look(layer: NixLayer) {
     const realStoreDir = await this.#deps.nix.realStoreDir();
-    const [list] = realisePaths(layer.closure.closure);
-    if (layer.closure.closure.kind === 'closure-info' && list !== undefined) {
-      const { missing } = await readEntries([list], realStoreDir);
+    const { closure } = layer.closure;
+    if (closure.kind === 'closure-info') {
+      const { missing } = await readEntries([closure.path], realStoreDir);
       if (missing.length > 0) return undefined;
     }
     return readEntries(await this.#pathsOf(layer), realStoreDir);

@@ -39,8 +39,8 @@ export class Executor {
     this.#deps = deps;
     const { layout, roots } = deps;
     this.#executors = {
-      realise: async ({ id, paths }, signal) => {
-        await roots.secure(id, paths, signal);
+      realise: async ({ id, closure }, signal) => {
+        await roots.secure(id, closure, signal);
         return () => roots.release(id);
       },
       'make-directory': async ({ id, kind, owner }) => {
@@ -53,8 +53,8 @@ export class Executor {
           for (const expectation of expect) check(deps.store, expectation);
           await deps.store.apply(changes);
         }),
-      'realise-later': ({ id, paths }) => {
-        roots.secureLater(id, paths);
+      'realise-later': ({ id, closure }) => {
+        roots.secureLater(id, closure);
         return Promise.resolve();
       },
       'remove-directory': ({ id }) => {

@@ -1,5 +1,4 @@
 import type { LayerClosure } from '../closure/annotations.ts';
-import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import type { SnapshotRecord, StoredClosure, Timestamp, Usage } from '../metadata/schema.ts';
 import type { MountPoint } from '../view/view.ts';
@@ -46,8 +45,8 @@ export function planCreate(
     ...(mountPoints.length === 0 ? {} : { ownMountPoints: true }),
   };
   const steps: Step[] = [];
-  const paths = closure === undefined ? [] : realisePaths(closure);
-  if (paths.length > 0 && facts.wait === 'prepare') steps.push({ type: 'realise', id, paths });
+  const named = closure !== undefined && !isEmpty(closure) ? closure : undefined;
+  if (named !== undefined && facts.wait === 'prepare') steps.push({ type: 'realise', id, closure: named });
   steps.push({ type: 'make-directory', id, kind: request.kind, owner });
   if (mountPoints.length > 0) steps.push({ type: 'make-mount-points', id, mountPoints });
   steps.push({
@@ -58,13 +57,9 @@ export function planCreate(
     ],
     changes: [{ type: 'put', record }],
   });
-  if (paths.length > 0 && facts.wait === 'apply') steps.push({ type: 'realise-later', id, paths });
+  if (named !== undefined && facts.wait === 'apply')
+    steps.push({ type: 'realise-later', id, closure: named });
   return { record, steps };
-}
-
-/** The paths to hand to Nix for a closure: a `closureInfo` output references all it lists. */
-export function realisePaths(closure: LayerClosure): readonly StorePath[] {
-  return closure.kind === 'closure-info' ? [closure.path] : closure.paths;
 }
 
 export interface CommitRequest {
@@ -116,9 +111,8 @@ export function planCommit(
     ],
   };
   const { closure } = facts;
-  const later =
-    closure === undefined || sameClosure(closure, active.closure) ? [] : realisePaths(closure.closure);
-  return later.length === 0 ? [put] : [put, { type: 'realise-later', id: active.id, paths: later }];
+  if (closure === undefined || isEmpty(closure.closure) || sameClosure(closure, active.closure)) return [put];
+  return [put, { type: 'realise-later', id: active.id, closure: closure.closure }];
 }
 
 /**
@@ -160,6 +154,11 @@ export function planRemove(key: string, id: number | undefined): readonly Step[]
   ];
   if (id !== undefined) steps.push({ type: 'remove-directory', id }, { type: 'remove-roots', id });
   return steps;
+}
+
+/** True for a layer that says it is a Nix layer and names nothing. */
+function isEmpty(closure: LayerClosure): boolean {
+  return closure.kind === 'paths' && closure.paths.length === 0;
 }
 
 function sameClosure(one: StoredClosure, other: StoredClosure | undefined): boolean {

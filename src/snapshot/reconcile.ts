@@ -4,7 +4,6 @@ import type { MetadataStore } from '../metadata/store.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { LayerRoots } from './layer-roots.ts';
 import type { Layout } from './layout.ts';
-import { realisePaths } from './plan.ts';
 
 export interface ReconcileDeps {
   readonly store: MetadataStore;
@@ -39,8 +38,9 @@ export async function reconcile({
         `snapshot ${JSON.stringify(record.key)}: its directory ${directory} is gone; remove it and pull the image again`,
       );
     }
-    const paths = record.closure === undefined ? [] : realisePaths(record.closure.closure);
-    if (paths.length > 0 && !roots.isRooted(record.id)) roots.secureLater(record.id, paths);
+    if (record.closure !== undefined && !roots.isRooted(record.id)) {
+      roots.secureLater(record.id, record.closure.closure);
+    }
   }
   for (const problem of problems) log.error({ problem }, 'reconcile found what it cannot repair');
   return problems;

@@ -1,4 +1,4 @@
-import type { StorePath } from '../closure/store-path.ts';
+import type { LayerClosure } from '../closure/annotations.ts';
 import type { Change } from '../metadata/store.ts';
 import type { MountPoint } from '../view/view.ts';
 import type { Owner } from './id-mapping.ts';
@@ -19,8 +19,8 @@ export type Expectation =
  * a later step fails, what comes after it only cleans up.
  */
 export type Step =
-  /** Make the paths valid and root them for the snapshot. Waits, bounded. */
-  | { readonly type: 'realise'; readonly id: number; readonly paths: readonly StorePath[] }
+  /** Make the closure valid and root it for the snapshot. Waits, bounded. */
+  | { readonly type: 'realise'; readonly id: number; readonly closure: LayerClosure }
   /** Make `snapshots/<id>` with `fs` (0755, owned as said) and, for an active snapshot, `work`. */
   | {
       readonly type: 'make-directory';
@@ -33,6 +33,6 @@ export type Step =
   /** Change the metadata: atomic, synced. */
   | { readonly type: 'put'; readonly expect: readonly Expectation[]; readonly changes: readonly Change[] }
   /** Realise and root without being waited for. */
-  | { readonly type: 'realise-later'; readonly id: number; readonly paths: readonly StorePath[] }
+  | { readonly type: 'realise-later'; readonly id: number; readonly closure: LayerClosure }
   | { readonly type: 'remove-directory'; readonly id: number }
   | { readonly type: 'remove-roots'; readonly id: number };

@@ -2,7 +2,6 @@ import type { MetadataStore } from '../metadata/store.ts';
 import type { Mount } from '../view/mount.ts';
 import type { LayerRoots } from './layer-roots.ts';
 import type { Layout } from './layout.ts';
-import { realisePaths } from './plan.ts';
 
 export interface UnpackGateDeps {
   readonly store: MetadataStore;
@@ -27,9 +26,8 @@ export class UnpackGate {
     const { store, roots } = this.#deps;
     const id = this.#writtenId(mounts);
     if (id === undefined || roots.isRooted(id)) return;
-    const closure = store.list().find((record) => record.id === id)?.closure;
-    const paths = closure === undefined ? [] : realisePaths(closure.closure);
-    if (paths.length > 0) await roots.secure(id, paths, signal);
+    const stored = store.list().find((record) => record.id === id)?.closure;
+    if (stored !== undefined) await roots.secure(id, stored.closure, signal);
   }
 
   /** The id in `<snapshots>/<id>/fs`: the upper directory of an overlay, or the source of a bind. */

@@ -155,7 +155,7 @@ describe('Cleanup beside running operations', () => {
     await state.ids.withNew(async (id) => {
       await mkdir(state.layout.fs(id), { recursive: true });
       await mkdir(join(state.layout.snapshots, 'new-abcdef'));
-      await state.roots.secure(id, [PATH]);
+      await state.roots.secure(id, { kind: 'paths', paths: [PATH] });
       await mkdir(state.layout.directory(99));
       await state.cleanup.run();
       made = await pictureOf(state);

@@ -1,5 +1,7 @@
 import { mkdir, readdir, rm, symlink } from 'node:fs/promises';
 import type { StorePath } from '../../../src/closure/store-path.ts';
+import { ClosureCheck } from '../../../src/closure/closure-check.ts';
+import { ClosureReader } from '../../../src/closure/closure-of-layer.ts';
 import { Background } from '../../../src/host/background.ts';
 import { KeyedMutex } from '../../../src/host/mutex.ts';
 import { silentLog } from '../../../src/log.ts';
@@ -50,8 +52,10 @@ export async function openState(root: string) {
   const nix = new LinkingNixStore();
   const queue = new RealiseQueue({ concurrency: 2, graceMs: 60_000 }, { store: nix, log: silentLog });
   const gcRoots = new GcRoots({ directory: layout.gcRoots });
+  const closures = new ClosureReader({ realStoreDir: nix.realStoreDir });
+  const check = new ClosureCheck({ closures, store: nix });
   const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
-  const roots = new LayerRoots({ deadlineMs: 60_000, rooted }, { queue, gcRoots, log: silentLog });
+  const roots = new LayerRoots({ deadlineMs: 60_000, rooted }, { queue, gcRoots, check, log: silentLog });
   const background = new Background(silentLog);
   const mutex = new KeyedMutex();
   const ids = new SnapshotIds(store);

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ClosureCheck } from '../../../src/closure/closure-check.ts';
+import type { StorePath } from '../../../src/closure/store-path.ts';
+
+const [info, one, two] = ['i', 'a', 'b'].map((letter) => `/nix/store/${letter.repeat(32)}-x`) as [
+  StorePath,
+  StorePath,
+  StorePath,
+];
+const closure = { kind: 'closure-info' as const, path: info };
+
+function checkOf(listed: readonly StorePath[], referred: readonly StorePath[]) {
+  const asked: StorePath[] = [];
+  const check = new ClosureCheck({
+    closures: { pathsOf: () => Promise.resolve(listed) },
+    store: {
+      closure: (paths) => {
+        asked.push(...paths);
+        return Promise.resolve(referred);
+      },
+    },
+  });
+  return { check, asked };
+}
+
+describe('ClosureCheck', () => {
+  it('passes a list within the closure, and asks the store once', async () => {
+    const { check, asked } = checkOf([one], [info, one, two]);
+    await check.check(closure);
+    await check.check(closure);
+    assert.deepEqual(asked, [info]);
+  });
+  it('refuses a list that names more, each time', async () => {
+    const { check } = checkOf([one, two], [info, one]);
+    const refusal = {
+      code: 'InvalidArgument',
+      message: new RegExp(`${info} lists ${two} but does not refer`),
+    };
+    await assert.rejects(check.check(closure), refusal);
+    await assert.rejects(check.check(closure), refusal);
+  });
+  it('asks nothing about paths that labels name: all of them are rooted', async () => {
+    const { check, asked } = checkOf([], []);
+    await check.check({ kind: 'paths', paths: [one] });
+    assert.deepEqual(asked, []);
+  });
+});
