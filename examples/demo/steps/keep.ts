@@ -13,7 +13,7 @@ export function explainKept({ node, report }: NodeShell, images: DemoImages): vo
     `ctr run --rm --net-host --snapshotter nix ${images.visitors.name} me visit Me`,
     `ctr run --rm --tty --net-host --snapshotter nix ${images.visitors.name} sh sh`,
     'nix-store --gc --print-dead',
-    'less /var/log/nix-snapshotter.log',
+    'tail /var/log/nix-snapshotter.log',
   ]);
   report.say('Take it down, with all that is in it:');
   report.verbatim([`npm run sandbox -- down ${id}`]);
