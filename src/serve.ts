@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { loadConfig } from './config/load.ts';
 import { startDaemon } from './daemon.ts';
 import { messageOf } from './errors.ts';
@@ -34,12 +33,21 @@ export async function serve(options: ServeOptions): Promise<void> {
   await notify(log, 'STOPPING=1');
 }
 
-async function stopSignal(): Promise<string> {
-  const signal = await Promise.race(
-    ['SIGTERM', 'SIGINT'].map((name) => once(process, name).then(() => name)),
-  );
-  for (const name of ['SIGTERM', 'SIGINT']) process.once(name, () => process.exit(1));
-  return signal;
+/**
+ * Resolves with the first SIGTERM or SIGINT. The listeners stay for good: when none of ours is left while the signal is
+ * handed out, the exit hook of a running child process (execa, signal-exit) ends this process at once.
+ */
+function stopSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    let stopping = false;
+    for (const name of ['SIGTERM', 'SIGINT']) {
+      process.on(name, () => {
+        if (stopping) process.exit(1);
+        stopping = true;
+        resolve(name);
+      });
+    }
+  });
 }
 
 async function notify(log: ReturnType<typeof createLog>, state: string): Promise<void> {
