@@ -6,9 +6,10 @@ import { waitFor } from '../../sandbox/wait-for.ts';
 const ADDRESS = '127.0.0.1:5000';
 const PROGRAM = '/usr/local/bin/docker-registry';
 const BASE: BaseDefinition = {
-  name: 'trixie-registry',
+  // The same folder as of the image tool's tests.
+  name: 'trixie-registry-tools',
   suite: 'trixie',
-  packages: ['docker-registry'],
+  packages: ['docker-registry', 'skopeo'],
 };
 const CONFIG = '/etc/docker-registry.json';
 
