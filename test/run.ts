@@ -22,10 +22,10 @@ const { values, positionals } = parseArgs({
 });
 
 const watch = new Stopwatch();
-if (positionals.length === 0) {
-  await watch.time('check', () => execa('npm', ['run', '--silent', 'check'], { stdio: 'inherit' }));
-}
-await watch.time('bundle', () => execa('node', ['build.ts'], { stdio: 'inherit' }));
+const checked =
+  positionals.length > 0 || (await watch.time('check', () => succeeds('npm', ['run', '--silent', 'check'])));
+if (!(await watch.time('bundle', () => succeeds('node', ['build.ts']))))
+  throw new Error('the bundle was not built');
 await watch.time('test bed', prepareTestbed);
 
 const results: TestResult[] = [];
@@ -43,7 +43,14 @@ process.stdout.write(summaryLines(total));
 const unexplained = total.skipped.filter((line) => !line.includes('is not available: '));
 const skipFails = process.env['CI'] !== undefined && unexplained.length > 0;
 if (skipFails) process.stdout.write(`with CI set a skipped test is a failure: ${unexplained.join('; ')}\n`);
-process.exitCode = total.figures.fail + total.figures.cancelled > 0 || skipFails ? 1 : 0;
+if (!checked) process.stdout.write('npm run check failed, see above\n');
+process.exitCode = total.figures.fail + total.figures.cancelled > 0 || skipFails || !checked ? 1 : 0;
+
+/** Runs a command with its output shown; true when it exits with 0. */
+async function succeeds(program: string, args: readonly string[]): Promise<boolean> {
+  const { failed } = await execa(program, args, { stdio: 'inherit', reject: false });
+  return !failed;
+}
 
 async function filesOf(suite: string): Promise<readonly string[]> {
   const pattern = values.full ? `test/${suite}/**/*.{test,full}.ts` : `test/${suite}/**/*.test.ts`;
