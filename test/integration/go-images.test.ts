@@ -39,11 +39,9 @@ for (const row of await matrix(['1.7', '2.3'], ['nix2container', 'nerdctl'])) {
       await containerd.nerdctl(['--snapshotter', 'nix', 'pull', '--quiet', name]);
       for (const path of made.closure) await node.exec(['nix-store', '--check-validity', path]);
       const roots = (await node.exec(['ls', `${snapshotter.root}/gcroots`])).stdout;
-      const { stdout } = await containerd.ctr(['run', '--rm', '--snapshotter', 'nix', name, 'test']);
-      const shown = await containerd.ctr([
-        ...['run', '--rm', '--snapshotter', 'nix', name, 'test'],
-        ...[`${made.busybox}/bin/ls`, '-A', '/nix/store'],
-      ]);
+      const run = ['run', '--rm', '--snapshotter', 'nix', name, 'test'];
+      const { stdout } = await containerd.ctr(run);
+      const shown = await containerd.ctr([...run, `${made.busybox}/bin/ls`, '-A', '/nix/store']);
       assert.deepEqual(
         shown.stdout.split('\n').map((path) => `/nix/store/${path}`),
         made.closure,
