@@ -11,18 +11,23 @@ const FILE_TIMEOUT = 20 * 60_000;
 const FIGURES = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;
 type Figures = Record<(typeof FIGURES)[number], number>;
 
+export interface Skipped {
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** What one run of node's test runner, or several together, came to. */
 export interface TestResult {
   readonly figures: Figures;
   readonly durationMs: number;
-  /** `test: reason` of each skipped test. */
-  readonly skipped: readonly string[];
+  /** Each test or suite that was skipped. */
+  readonly skipped: readonly Skipped[];
 }
 
 /** Runs test files with node's runner, printing as its `spec` reporter does, but for the closing figures. */
 export async function runTests(files: readonly string[], concurrency: number): Promise<TestResult> {
   const figures: Figures = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };
-  const skipped: string[] = [];
+  const skipped: Skipped[] = [];
   let durationMs = 0;
   const events = run({ files: files.map((file) => resolve(file)), concurrency, timeout: FILE_TIMEOUT });
   async function* reported() {
@@ -33,14 +38,15 @@ export async function runTests(files: readonly string[], concurrency: number): P
         figures.suites += counts.suites;
         figures.pass += counts.passed;
         figures.cancelled += counts.cancelled;
-        figures.skipped += counts.skipped;
         figures.todo += counts.todo;
         figures.fail += counts.tests - counts.passed - counts.cancelled - counts.skipped - counts.todo;
         durationMs += event.data.duration_ms;
       }
       if (event.type === 'test:pass' && event.data.skip !== undefined) {
         const reason = typeof event.data.skip === 'string' ? event.data.skip : 'no reason given';
-        skipped.push(`${event.data.name}: ${reason}`);
+        // Node leaves a skipped suite out of its figures.
+        figures.skipped += 1;
+        skipped.push({ name: event.data.name, reason });
       }
       const closing = event.type === 'test:diagnostic' && event.data.file === undefined;
       if (!closing) yield event;
@@ -67,4 +73,10 @@ export function addResults(results: readonly TestResult[]): TestResult {
 export function summaryLines({ figures, durationMs }: TestResult): string {
   const lines = FIGURES.map((name) => `ℹ ${name} ${figures[name]}`);
   return `${[...lines, `ℹ duration_ms ${durationMs}`].join('\n')}\n`;
+}
+
+/** A line for each reason, with what it kept from running. */
+export function skippedLines(skipped: readonly Skipped[]): readonly string[] {
+  const byReason = Map.groupBy(skipped, ({ reason }) => reason);
+  return [...byReason].map(([reason, group]) => `${reason}: ${group.map(({ name }) => name).join('; ')}`);
 }

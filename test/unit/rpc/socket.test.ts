@@ -12,7 +12,8 @@ import { snapshots } from '../../../src/rpc/proto.ts';
 import { activatedEndpoint, listen } from '../../../src/rpc/socket.ts';
 import { startRig, temporaryDirectory } from './rig.ts';
 
-for (const mask of [0o000, 0o077, 0o777]) {
+// Only root can work in a directory that umask 777 made.
+for (const mask of process.geteuid?.() === 0 ? [0o000, 0o077, 0o777] : [0o000, 0o077]) {
   test(`the socket has mode 0600 under umask ${mask.toString(8).padStart(3, '0')}`, async () => {
     const before = process.umask(mask);
     try {

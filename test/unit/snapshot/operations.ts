@@ -9,7 +9,7 @@ export const PATH = `/nix/store/${'a'.repeat(32)}-one` as StorePath;
 export const OTHER_PATH = `/nix/store/${'b'.repeat(32)}-two` as StorePath;
 
 const now = { seconds: 1, nanos: 2 };
-const owner = { uid: 0, gid: 0 };
+const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 const usage = { size: 4096, inodes: 1 };
 
 /** A snapshot operation: what must be there before it, and its plan. */
