@@ -1,6 +1,6 @@
 import { chmod, lchown, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, messageOf, StatusError } from '../errors.ts';
+import { diskError } from './disk-error.ts';
 
 /** What a directory under construction is called until it gets its number. */
 export const TEMPORARY_PREFIX = 'new-';
@@ -31,11 +31,7 @@ export async function makeSnapshotDirectory(
     await rename(temporary, join(parent, String(id)));
   } catch (error) {
     if (temporary !== undefined) await rm(temporary, { recursive: true, force: true });
-    throw new StatusError(
-      errnoOf(error) === 'ENOSPC' || errnoOf(error) === 'EDQUOT' ? 'ResourceExhausted' : 'Internal',
-      `snapshot directory ${join(parent, String(id))} cannot be made: ${messageOf(error)}`,
-      { cause: error },
-    );
+    throw diskError(`snapshot directory ${join(parent, String(id))} cannot be made`, error);
   }
 }
 

@@ -72,9 +72,10 @@ export class LevelStore implements MetadataStore {
     } catch (error) {
       this.#failed.push(...changes);
       const reason = messageOf(causeOf(error) ?? error);
+      const full = /no space left|quota exceeded/i.test(reason);
       throw new StatusError(
-        /no space left/i.test(reason) ? 'ResourceExhausted' : 'Internal',
-        `metadata in ${this.#db.location} was not written: ${reason}`,
+        full ? 'ResourceExhausted' : 'Internal',
+        `metadata in ${this.#db.location} was not written: ${reason}${full ? '; free space there and try again' : ''}`,
         { cause: error },
       );
     }

@@ -1,7 +1,8 @@
 import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import type { Dirent } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errnoOf, messageOf, StatusError } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
+import { diskError } from '../host/disk-error.ts';
 import type { SnapshotRecord } from '../metadata/schema.ts';
 import type { MountPoint, PathKind } from '../view/view.ts';
 import type { Layout } from './layout.ts';
@@ -27,11 +28,7 @@ export async function makeMountPoints(fs: string, mountPoints: readonly MountPoi
         await symlink(linkTarget ?? '', place);
       }
     } catch (error) {
-      throw new StatusError(
-        errnoOf(error) === 'ENOSPC' ? 'ResourceExhausted' : 'Internal',
-        `mount point ${path} cannot be made in ${fs}: ${messageOf(error)}`,
-        { cause: error },
-      );
+      throw diskError(`mount point ${path} cannot be made in ${fs}`, error);
     }
   }
 }
@@ -44,7 +41,7 @@ async function makeParents(fs: string, path: string): Promise<void> {
       await mkdir(place);
       await chmod(place, 0o755);
     } catch (error) {
-      if (errnoOf(error) !== 'EEXIST') throw error;
+      if (errnoOf(error) !== 'EEXIST') throw diskError(`mount point ${path} cannot be made in ${fs}`, error);
     }
   }
 }
