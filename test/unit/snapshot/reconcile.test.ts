@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, beforeEach, describe, it } from 'node:test';
+import { StatusError } from '../../../src/errors.ts';
+import { create, PATH } from './operations.ts';
+import { openState, pictureOf } from './state-rig.ts';
+
+const directories: string[] = [];
+let root = '';
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'reconcile-'));
+  directories.push(root);
+  await using state = await openState(root);
+  await state.executor.run(create(state, 'nix', { paths: [PATH] }));
+  await state.executor.run(create(state, 'plain'));
+});
+after(() => Promise.all(directories.map((made) => rm(made, { recursive: true }))));
+
+describe('reconcile', () => {
+  it('roots anew what lost its root', async () => {
+    await rm(join(root, 'gcroots', '1'));
+    await using state = await openState(root);
+    assert.deepEqual(await state.reconcile(), []);
+    await state.idle();
+    assert.deepEqual((await pictureOf(state)).roots, ['1']);
+    assert.equal(state.roots.isRooted(1), true);
+  });
+
+  it('does not fail when Nix cannot bring a closure back', async () => {
+    await rm(join(root, 'gcroots', '1'));
+    await using state = await openState(root);
+    state.nix.refuse = new StatusError('Unavailable', 'no cache');
+    assert.deepEqual(await state.reconcile(), []);
+    await state.idle();
+    const { snapshots, roots } = await pictureOf(state);
+    assert.deepEqual([snapshots.map(({ key }) => key), roots], [['nix', 'plain'], []]);
+  });
+
+  it('names a snapshot whose directory is gone, and keeps the others', async () => {
+    await rm(join(root, 'snapshots', '2'), { recursive: true });
+    await using state = await openState(root);
+    const [problem, ...rest] = await state.reconcile();
+    assert.deepEqual(rest, []);
+    assert.match(problem ?? '', /"plain".*snapshots\/2\/fs is gone; remove it and pull the image again/);
+    assert.deepEqual((await pictureOf(state)).directories, ['1']);
+  });
+
+  it('removes directories and roots of no snapshot, and touches nothing else', async () => {
+    await mkdir(join(root, 'snapshots', '77', 'fs'), { recursive: true });
+    await mkdir(join(root, 'snapshots', 'of-somebody-else'));
+    await using state = await openState(root);
+    await state.roots.secure(78, { kind: 'paths', paths: [PATH] });
+    await state.reconcile();
+    const { directories: left, roots } = await pictureOf(state);
+    assert.deepEqual([left, roots], [['1', '2', 'of-somebody-else'], ['1']]);
+    assert.equal(state.store.nextId(), 78);
+  });
+});
