@@ -56,12 +56,17 @@ export async function goImage({ node }: Rig, made: GreeterClosure, name: string)
 }
 
 /** An OCI archive made by our tool, inside the sandbox. */
-export async function ownImage(rig: Rig, made: GreeterClosure, name: string): Promise<string> {
+export async function ownImage(
+  rig: Rig,
+  made: GreeterClosure,
+  name: string,
+  flags: readonly string[] = [],
+): Promise<string> {
   const archive = '/tmp/images/own.tar';
   await rig.node.exec(['mkdir', '-p', '/tmp/images']);
   const config = ['--cmd', `${made.greeter}/bin/greet`, '--log-level', 'error', '--ref', name];
-  const closure = ['--closure', `${made.closureInfo}/store-paths`];
-  await rig.nix2container(['build', ...config, ...closure, '--copy-to-root', made.greeter, archive]);
+  const closure = ['--closure', `${made.closureInfo}/store-paths`, '--copy-to-root', made.greeter];
+  await rig.nix2container(['build', ...config, ...closure, ...flags, archive]);
   return archive;
 }
 

@@ -76,9 +76,9 @@ export class Rig {
   }
 }
 
-/** Asks until it holds; the last failure is thrown after a minute, which is far longer than anything here takes. */
+/** Asks until it holds; the last failure is thrown after 20 s, which is far longer than anything here takes. */
 export async function eventually<T>(check: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + 60_000;
+  const deadline = performance.now() + 20_000;
   for (;;) {
     try {
       return await check();
