@@ -2,10 +2,10 @@ import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 
-/** No test file may take longer, in milliseconds: a hang is a failure. */
-const FILE_TIMEOUT = 20 * 60_000;
+/** No test may take longer, in milliseconds, nor may the runner hear nothing for so long: a hang is a failure. */
+const TIMEOUT = 20 * 60_000;
 
 /** Node's own closing figures, in its order. */
 const FIGURES = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;
@@ -22,16 +22,38 @@ export interface TestResult {
   readonly durationMs: number;
   /** Each test or suite that was skipped. */
   readonly skipped: readonly Skipped[];
+  /** Whether node calls it a success: unlike the figures, it knows of failed hooks and suites. */
+  readonly success: boolean;
+  /** Files without a test that ran or was skipped: empty, or ended (by `process.exit(0)`, say) before their tests did. */
+  readonly silent: readonly string[];
 }
 
-/** Runs test files with node's runner, printing as its `spec` reporter does, but for the closing figures. */
-export async function runTests(files: readonly string[], concurrency: number): Promise<TestResult> {
+/**
+ * Runs test files with node's runner, printing as its `spec` reporter does, but for the closing figures.
+ *
+ * @param timeout milliseconds for a test. Files that go on when all that time nothing was heard are killed: node
+ *   itself ends a test that waits, but neither one that spins nor a file whose timers or sockets stay open.
+ */
+export async function runTests(
+  files: readonly string[],
+  concurrency: number,
+  timeout = TIMEOUT,
+): Promise<TestResult> {
   const figures: Figures = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };
   const skipped: Skipped[] = [];
   let durationMs = 0;
-  const events = run({ files: files.map((file) => resolve(file)), concurrency, timeout: FILE_TIMEOUT });
+  let success = true;
+  const silent = new Set(files.map((file) => resolve(file)));
+  const hung = new AbortController();
+  const watchdog = setTimeout(() => hung.abort(), timeout * 1.5);
+  const events = run({ files: [...silent], concurrency, timeout, signal: hung.signal });
   async function* reported() {
     for await (const event of events) {
+      watchdog.refresh();
+      if (event.type === 'test:summary') {
+        success &&= event.data.success;
+        if (event.data.file !== undefined && event.data.counts.tests > 0) silent.delete(event.data.file);
+      }
       if (event.type === 'test:summary' && event.data.file === undefined) {
         const { counts } = event.data;
         figures.tests += counts.tests;
@@ -47,6 +69,7 @@ export async function runTests(files: readonly string[], concurrency: number): P
         // Node leaves a skipped suite out of its figures.
         figures.skipped += 1;
         skipped.push({ name: event.data.name, reason });
+        if (event.data.file !== undefined) silent.delete(event.data.file);
       }
       const closing = event.type === 'test:diagnostic' && event.data.file === undefined;
       if (!closing) yield event;
@@ -54,8 +77,13 @@ export async function runTests(files: readonly string[], concurrency: number): P
   }
   const output = Readable.from(reported()).compose(new spec());
   output.pipe(process.stdout, { end: false });
-  await finished(output, { writable: false });
-  return { figures, durationMs, skipped };
+  try {
+    await finished(output, { writable: false });
+  } finally {
+    clearTimeout(watchdog);
+  }
+  const ranNothing = success ? [...silent].map((file) => relative('', file)) : [];
+  return { figures, durationMs, skipped, success, silent: ranNothing };
 }
 
 /** The figures of several runs added up. */
@@ -66,6 +94,8 @@ export function addResults(results: readonly TestResult[]): TestResult {
     figures,
     durationMs: results.reduce((sum, result) => sum + result.durationMs, 0),
     skipped: results.flatMap((result) => result.skipped),
+    success: results.every((result) => result.success),
+    silent: results.flatMap((result) => result.silent),
   };
 }
 

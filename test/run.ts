@@ -41,10 +41,13 @@ printMinutes(watch.entries());
 for (const line of skippedLines(total.skipped)) process.stdout.write(`not run: ${line}\n`);
 process.stdout.write(summaryLines(total));
 const unexplained = total.skipped.filter(({ reason }) => !reason.includes('is not available: '));
-const skipFails = process.env['CI'] !== undefined && unexplained.length > 0;
-if (skipFails) process.stdout.write(`with CI set a skipped test is a failure\n`);
+const skipFails = Boolean(process.env['CI']) && (unexplained.length > 0 || total.figures.todo > 0);
+if (skipFails) process.stdout.write('with CI set a skipped or todo test is a failure\n');
+for (const file of total.silent) process.stdout.write(`${file} ended without a test: that is a failure\n`);
+if (!total.success) process.stdout.write('a test, a hook or a suite failed, see above\n');
 if (!checked) process.stdout.write('npm run check failed, see above\n');
-process.exitCode = total.figures.fail + total.figures.cancelled > 0 || skipFails || !checked ? 1 : 0;
+const broken = total.figures.fail + total.figures.cancelled > 0 || !total.success || total.silent.length > 0;
+process.exitCode = broken || skipFails || !checked ? 1 : 0;
 
 /** Runs a command with its output shown; true when it exits with 0. */
 async function succeeds(program: string, args: readonly string[]): Promise<boolean> {
