@@ -45,6 +45,12 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       return image.closure.filter((path) => here.has(path.slice('/nix/store/'.length)));
     };
 
+    /** An image of this name shows both closures and the ordinary layer between them. */
+    const assertWhole = async (name: string) => {
+      assert.equal((await run(describePaths(image.closure), [], name)).stdout, image.description);
+      assert.equal(`${(await run('cat /app/added', [], name)).stdout}\n`, ADDED);
+    };
+
     it('is loaded, and its closure fetched, each path once', async (t) => {
       t.diagnostic(`containerd ${rig.containerd.version}`);
       assert.deepEqual(await inStore(), []);
@@ -168,7 +174,7 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       await containerd.nerdctl(['--snapshotter', 'nix', 'pull', '--quiet', name]);
       await garbage.nextRun();
       assert.deepEqual(await inStore(), image.closure);
-      assert.equal((await run(describePaths(image.closure), [], name)).stdout, image.description);
+      await assertWhole(name);
       await garbage.nextRun();
       await containerd.ctr(['image', 'rm', '--sync', name]);
       await garbage.nextRun();
@@ -178,7 +184,7 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       await containerd.ctr(['image', 'pull', '--plain-http', '--snapshotter', 'nix', name]);
       assert.equal((await run('id', ['--user', 'appuser'], name)).stdout, APP_USER_ID);
       await garbage.nextRun();
-      assert.equal((await run(describePaths(image.closure), [], name)).stdout, image.description);
+      await assertWhole(name);
       await containerd.ctr(['image', 'rm', '--sync', name]);
       await eventually(async () => assert.deepEqual(await footprint(rig), bare));
       await garbage.nextRun();
