@@ -77,6 +77,14 @@ export class RealiseQueue {
     await this.#kept.release(key);
   }
 
+  /** How far the realise of these paths is, in words for an error message. */
+  describe(paths: readonly StorePath[]): string {
+    const job = this.#jobs.get(closureKey(paths));
+    return job === undefined
+      ? `realise ${paths[0] ?? '(no path)'}: not finished; a retry goes on with it`
+      : describe(job);
+  }
+
   inFlight(): readonly RealiseInFlight[] {
     return [...this.#jobs.values()].map((job) => job.snapshot());
   }

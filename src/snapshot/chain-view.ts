@@ -63,7 +63,7 @@ export class ChainView {
       const found = await this.#look(layer);
       if (found !== undefined && found.missing.length === 0) return found.entries;
     }
-    await roots.secure(layer.id, layer.closure.closure, signal);
+    await roots.secureStored(layer.id, layer.closure.closure, signal);
     const realStoreDir = await nix.realStoreDir();
     const { entries, missing } = await readEntries(await this.#pathsOf(layer), realStoreDir);
     if (missing.length > 0) throw missingPathsError(missing, realStoreDir);

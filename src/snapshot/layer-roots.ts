@@ -1,12 +1,15 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { LayerClosure } from '../closure/annotations.ts';
 import type { ClosureCheck } from '../closure/closure-check.ts';
-import { messageOf } from '../errors.ts';
+import type { StorePath } from '../closure/store-path.ts';
+import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { GcRoots } from '../nix/gc-roots.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
+import { waitFor } from '../nix/wait-for.ts';
 
 export interface LayerRootsOptions {
-  /** How long {@link LayerRoots.secure} waits for Nix, in milliseconds. */
+  /** How long a caller waits for Nix, in milliseconds. */
   readonly deadlineMs: number;
   /** Ids whose root was found at start. */
   readonly rooted: Iterable<number>;
@@ -15,14 +18,23 @@ export interface LayerRootsOptions {
 export interface LayerRootsDeps {
   readonly queue: RealiseQueue;
   readonly gcRoots: GcRoots;
-  readonly check: ClosureCheck;
+  readonly check: Pick<ClosureCheck, 'check'>;
   readonly log: Log;
+}
+
+/** What goes on for a stored snapshot. */
+interface Work {
+  readonly closure: LayerClosure;
+  /** Aborted when the snapshot is gone. */
+  readonly released: AbortController;
+  readonly done: Promise<void>;
 }
 
 /** Keeps the store paths of layers valid and rooted: one GC root for each snapshot that has a closure. */
 export class LayerRoots {
   readonly #deadlineMs: number;
   readonly #rooted: Set<number>;
+  readonly #works = new Map<number, Work>();
   readonly #deps: LayerRootsDeps;
 
   constructor(options: LayerRootsOptions, deps: LayerRootsDeps) {
@@ -41,39 +53,97 @@ export class LayerRoots {
   }
 
   /**
-   * Realises the closure and roots it for the snapshot; waits no longer than the deadline and the caller do.
+   * Realises the closure and roots it for a snapshot that is being made; waits no longer than the deadline and the caller do.
+   * Without the snapshot the root is nobody's: after a failure there is none, but for the one kept for a retry.
    *
    * @throws StatusError what realising raises; DeadlineExceeded while the work goes on; InvalidArgument for a closure whose
    *   list is not its own.
    */
   async secure(id: number, closure: LayerClosure, signal?: AbortSignal): Promise<void> {
     const { queue, gcRoots, check } = this.#deps;
-    const paths = closure.kind === 'closure-info' ? [closure.path] : closure.paths;
+    const paths = pathsOf(closure);
     if (paths.length === 0) return;
-    await queue.realise(paths, gcRoots.link(id), {
-      deadlineMs: this.#deadlineMs,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const call = this.#bounds(signal);
+    await queue.realise(paths, gcRoots.link(id), call);
+    try {
+      await waitFor(check.check(closure), call, () => `closure ${paths[0]}: its list is not checked yet`);
+    } catch (error) {
+      await this.#drop(id);
+      throw error;
+    }
     this.#rooted.add(id);
+  }
+
+  /**
+   * As {@link secure} for a snapshot that is stored: the caller's wait is bounded, the work is not, and its root stays until
+   * {@link release}.
+   */
+  async secureStored(id: number, closure: LayerClosure, signal?: AbortSignal): Promise<void> {
+    const paths = pathsOf(closure);
+    if (paths.length === 0) return;
+    await waitFor(this.#work(id, closure), this.#bounds(signal), () => this.#deps.queue.describe(paths));
+  }
+
+  /** {@link secureStored} without anybody waiting; a failure is logged, and the first container of the layer tries again. */
+  secureLater(id: number, closure: LayerClosure): void {
+    void this.#work(id, closure);
+  }
+
+  /**
+   * Takes the snapshot's root away; none is no error. One that a realise goes on with is kept for a retry, as that of any
+   * caller that gave up.
+   */
+  async release(id: number): Promise<void> {
+    const { queue, gcRoots } = this.#deps;
+    const work = this.#works.get(id);
+    work?.released.abort();
+    await work?.done.catch(() => {});
+    this.#rooted.delete(id);
+    if (!queue.roots().has(gcRoots.link(id))) await gcRoots.remove(id);
+  }
+
+  /** The one piece of work that roots a stored snapshot; a failure is logged here, whoever else waits. */
+  #work(id: number, closure: LayerClosure): Promise<void> {
+    const running = this.#works.get(id);
+    if (running !== undefined && isDeepStrictEqual(running.closure, closure)) return running.done;
+    // One that roots another closure by the same link ends first: the newest has the last word.
+    const released = running?.released ?? new AbortController();
+    const before = running?.done.catch(() => {}) ?? Promise.resolve();
+    const done = before.then(() => this.#root(id, closure, released.signal));
+    const work = { closure, released, done };
+    this.#works.set(id, work);
+    done
+      .catch((error: unknown) => {
+        if (released.signal.aborted) return;
+        this.#deps.log.warn({ id, error: messageOf(error) }, 'a layer has no GC root: realise failed');
+      })
+      .finally(() => {
+        if (this.#works.get(id) === work) this.#works.delete(id);
+      });
+    return done;
+  }
+
+  async #root(id: number, closure: LayerClosure, signal: AbortSignal): Promise<void> {
+    const { queue, gcRoots, check } = this.#deps;
+    const paths = pathsOf(closure);
+    if (paths.length === 0) return;
+    await queue.realise(paths, gcRoots.link(id), { signal });
     try {
       await check.check(closure);
     } catch (error) {
-      await this.release(id);
+      if (error instanceof StatusError && error.code === 'InvalidArgument') await this.#drop(id);
       throw error;
     }
+    this.#rooted.add(id);
   }
 
-  /** {@link secure} without anybody waiting; a failure is logged, and the first container of the layer tries again. */
-  secureLater(id: number, closure: LayerClosure): void {
-    this.secure(id, closure).catch((error: unknown) => {
-      this.#deps.log.warn({ id, error: messageOf(error) }, 'realise in the background failed');
-    });
-  }
-
-  /** Takes the snapshot's root away; none is no error. */
-  async release(id: number): Promise<void> {
+  async #drop(id: number): Promise<void> {
     this.#rooted.delete(id);
     await this.#deps.gcRoots.remove(id);
+  }
+
+  #bounds(signal: AbortSignal | undefined) {
+    return { deadlineMs: this.#deadlineMs, ...(signal === undefined ? {} : { signal }) };
   }
 
   /** Ids that have something among the GC roots. */
@@ -92,4 +162,9 @@ export class LayerRoots {
       if (!inUse.has(id) && !queue.roots().has(gcRoots.link(id))) await this.release(id);
     }
   }
+}
+
+/** What to realise: a `closureInfo` output refers to the rest. */
+function pathsOf(closure: LayerClosure): readonly StorePath[] {
+  return closure.kind === 'closure-info' ? [closure.path] : closure.paths;
 }

@@ -27,7 +27,7 @@ export class UnpackGate {
     const id = this.#writtenId(mounts);
     if (id === undefined || roots.isRooted(id)) return;
     const stored = store.list().find((record) => record.id === id)?.closure;
-    if (stored !== undefined) await roots.secure(id, stored.closure, signal);
+    if (stored !== undefined) await roots.secureStored(id, stored.closure, signal);
   }
 
   /** The id in `<snapshots>/<id>/fs`: the upper directory of an overlay, or the source of a bind. */

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { beforeEach, describe, it } from 'node:test';
+import type { LayerClosure } from '../../../src/closure/annotations.ts';
+import type { StorePath } from '../../../src/closure/store-path.ts';
+import { StatusError } from '../../../src/errors.ts';
+import { silentLog } from '../../../src/log.ts';
+import { GcRoots } from '../../../src/nix/gc-roots.ts';
+import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
+import { LayerRoots } from '../../../src/snapshot/layer-roots.ts';
+import { LinkingNixStore } from './state-rig.ts';
+
+const PATH_A = '/nix/store/00000000000000000000000000000000-a' as StorePath;
+const PATH_B = '/nix/store/11111111111111111111111111111111-b' as StorePath;
+const A: LayerClosure = { kind: 'paths', paths: [PATH_A] };
+const B: LayerClosure = { kind: 'paths', paths: [PATH_B] };
+const GRACE_MS = 60_000;
+const DEADLINE_MS = 1000;
+
+/** A store whose realises wait for `open`. */
+class GatedStore extends LinkingNixStore {
+  readonly gate = Promise.withResolvers<void>();
+
+  override async realise(paths: readonly StorePath[], root: string): Promise<void> {
+    await this.gate.promise;
+    await super.realise(paths, root);
+  }
+}
+
+let store: GatedStore;
+let queue: RealiseQueue;
+let gcRoots: GcRoots;
+let roots: LayerRoots;
+let checked: () => Promise<void>;
+let tick: (milliseconds: number) => void;
+
+const links = async () => (await readdir(gcRoots.directory)).toSorted();
+
+/** Waits until no realise is in flight, and for what follows it. */
+async function idle(): Promise<void> {
+  while (queue.inFlight().length > 0) await new Promise(setImmediate);
+  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+}
+
+beforeEach(async (t) => {
+  if (!('mock' in t)) throw new Error('no test context');
+  const directory = await mkdtemp(join(tmpdir(), 'layer-roots-'));
+  await mkdir(join(directory, 'gcroots'));
+  store = new GatedStore();
+  queue = new RealiseQueue({ concurrency: 1, graceMs: GRACE_MS }, { store, log: silentLog });
+  gcRoots = new GcRoots({ directory: join(directory, 'gcroots') });
+  checked = () => Promise.resolve();
+  const check = { check: () => checked() };
+  roots = new LayerRoots({ deadlineMs: DEADLINE_MS, rooted: [] }, { queue, gcRoots, check, log: silentLog });
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  tick = (milliseconds) => t.mock.timers.tick(milliseconds);
+  t.after(async () => {
+    store.gate.resolve();
+    await queue.close();
+    await rm(directory, { recursive: true });
+  });
+});
+
+describe('the root of a stored snapshot', () => {
+  it('stays when Nix took longer than a caller waits, however long nobody asks', async () => {
+    roots.secureLater(1, A);
+    const waiting = roots.secureStored(1, A);
+    await new Promise(setImmediate);
+    tick(DEADLINE_MS + 1);
+    await assert.rejects(waiting, { code: 'DeadlineExceeded', message: /it goes on, and a retry joins it/ });
+    store.gate.resolve();
+    await idle();
+    tick(GRACE_MS + 1);
+    await idle();
+    assert.deepEqual([await links(), roots.isRooted(1)], [['1'], true]);
+  });
+
+  it('stays when its caller went away', async () => {
+    const caller = new AbortController();
+    const waiting = roots.secureStored(1, A, caller.signal);
+    caller.abort();
+    await assert.rejects(waiting, { code: 'Cancelled' });
+    store.gate.resolve();
+    await idle();
+    tick(GRACE_MS + 1);
+    await idle();
+    assert.deepEqual([await links(), roots.isRooted(1)], [['1'], true]);
+  });
+
+  it('is kept for the grace time, and no longer, when the snapshot goes while Nix works', async () => {
+    roots.secureLater(1, A);
+    await new Promise(setImmediate);
+    await roots.release(1);
+    store.gate.resolve();
+    await idle();
+    assert.deepEqual([await links(), roots.isRooted(1), roots.count], [['1'], false, 0]);
+    await roots.removeOrphans(await roots.list(), new Set());
+    assert.deepEqual(await links(), ['1']);
+    tick(GRACE_MS + 1);
+    await idle();
+    assert.deepEqual(await links(), []);
+  });
+
+  it('goes with the snapshot, and leaves that of another with the same closure', async () => {
+    store.gate.resolve();
+    await Promise.all([roots.secureStored(1, A), roots.secure(2, A)]);
+    await roots.release(1);
+    assert.deepEqual([await links(), roots.isRooted(2)], [['2'], true]);
+  });
+
+  it('is of the closure that was asked for last', async () => {
+    roots.secureLater(1, A);
+    const last = roots.secureStored(1, B);
+    store.gate.resolve();
+    await last;
+    await idle();
+    assert.equal(await readlink(join(gcRoots.directory, '1')), PATH_B);
+  });
+
+  it('is taken away for a closure that is refused, not for a check that failed', async () => {
+    store.gate.resolve();
+    checked = () => Promise.reject(new StatusError('Unavailable', 'no answer'));
+    await assert.rejects(roots.secureStored(1, A), { code: 'Unavailable' });
+    assert.deepEqual([await links(), roots.isRooted(1)], [['1'], false]);
+    checked = () => Promise.reject(new StatusError('InvalidArgument', 'not its own'));
+    await assert.rejects(roots.secureStored(1, A), { code: 'InvalidArgument' });
+    assert.deepEqual([await links(), roots.isRooted(1)], [[], false]);
+  });
+});
+
+describe('the root of a snapshot that is being made', () => {
+  it('is gone after a check that failed', async () => {
+    store.gate.resolve();
+    checked = () => Promise.reject(new StatusError('Unavailable', 'no answer'));
+    await assert.rejects(roots.secure(1, A), { code: 'Unavailable' });
+    assert.deepEqual([await links(), roots.isRooted(1)], [[], false]);
+  });
+
+  it('is gone after a check that nobody waits for', async () => {
+    store.gate.resolve();
+    const caller = new AbortController();
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    checked = () => {
+      resolve();
+      return new Promise(() => {});
+    };
+    const waiting = roots.secure(1, A, caller.signal);
+    await asked;
+    caller.abort();
+    await assert.rejects(waiting, { code: 'Cancelled' });
+    assert.deepEqual([await links(), roots.isRooted(1)], [[], false]);
+  });
+});
