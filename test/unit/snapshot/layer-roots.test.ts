@@ -22,10 +22,18 @@ const DEADLINE_MS = 1000;
 /** A store whose realises wait for `open`. */
 class GatedStore extends LinkingNixStore {
   readonly gate = Promise.withResolvers<void>();
+  /** Removals of roots that were kept. */
+  readonly removals: Promise<void>[] = [];
 
   override async realise(paths: readonly StorePath[], root: string): Promise<void> {
     await this.gate.promise;
     await super.realise(paths, root);
+  }
+
+  override removeRoot(root: string): Promise<void> {
+    const removal = super.removeRoot(root);
+    this.removals.push(removal);
+    return removal;
   }
 }
 
@@ -38,10 +46,11 @@ let tick: (milliseconds: number) => void;
 
 const links = async () => (await readdir(gcRoots.directory)).toSorted();
 
-/** Waits until no realise is in flight, and for what follows it. */
+/** Waits until no realise is in flight and no kept root is being removed. */
 async function idle(): Promise<void> {
   while (queue.inFlight().length > 0) await new Promise(setImmediate);
-  for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+  await Promise.all(store.removals);
+  await new Promise(setImmediate);
 }
 
 beforeEach(async (t) => {
