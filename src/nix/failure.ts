@@ -42,7 +42,8 @@ const NAMED_PATH = /ignoring substitute for '(\/[^']*)'|path '(\/[^']*)' is requ
  * has it), else Internal. Never NotFound: containerd's CRI plugin takes that for a lost snapshot and unpacks
  * the image again.
  *
- * The message begins with the path, then names each substituter with its answer and Nix's last lines.
+ * The message begins with the path, then names each substituter with its answer and Nix's last lines. Passwords in
+ * addresses are left out.
  */
 export function realiseFailure(paths: readonly string[], exit: NixExit, record: RealiseRecord): StatusError {
   const answers = substituterAnswers(record);
@@ -59,7 +60,9 @@ export function realiseFailure(paths: readonly string[], exit: NixExit, record: 
   const said = lines.length === 0 ? '' : `; Nix's last lines: ${lines.join(' | ')}`;
   return new StatusError(
     verdict.code,
-    `realise ${asking}${others}: ${verdict.cause}${dependency}; ${asked}${said}; ${verdict.nextStep}`,
+    withoutPasswords(
+      `realise ${asking}${others}: ${verdict.cause}${dependency}; ${asked}${said}; ${verdict.nextStep}`,
+    ),
   );
 }
 
@@ -69,7 +72,7 @@ export function nixFailure(what: string, exit: NixExit, record: RealiseRecord): 
   const lines = record.messages.slice(-SHOWN_LINES).join(' | ');
   return new StatusError(
     verdict.code,
-    `${what}: ${lines === '' ? verdict.cause : lines}; ${verdict.nextStep}`,
+    withoutPasswords(`${what}: ${lines === '' ? verdict.cause : lines}; ${verdict.nextStep}`),
   );
 }
 
@@ -199,5 +202,10 @@ function owner(url: string, known: ReadonlyMap<string, string>): string {
 }
 
 function withoutCredentials(address: string): string {
-  return address.replace(/^([a-z0-9+.-]+:\/\/)[^/@]*@/i, '$1').replace(/\?.*$/, '');
+  return withoutPasswords(address).replace(/\?.*$/, '');
+}
+
+/** Nix repeats the addresses of caches with the user and password in them; whoever pulls reads our errors. */
+function withoutPasswords(text: string): string {
+  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s'"]*@/gi, '$1');
 }

@@ -50,6 +50,12 @@ export async function runNix(run: NixRun): Promise<NixResult> {
   const subprocess = execa(run.program, run.args, options);
   const lines = new LineSplitter((line) => run.onLine?.(line));
   subprocess.stderr?.on('data', (chunk: Buffer) => lines.write(chunk));
+  // A child of a stopped wrapper script may hold the pipes open for as long as it likes.
+  subprocess.nodeChildProcess.once('exit', () => {
+    if (run.signal?.aborted !== true) return;
+    subprocess.stdout?.destroy();
+    subprocess.stderr?.destroy();
+  });
   const result = await subprocess;
   lines.end();
   if (result.isCanceled) throw cancelled(run);

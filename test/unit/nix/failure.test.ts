@@ -100,6 +100,19 @@ describe('failure messages', () => {
     assert.match(error.message, /start nix-daemon/);
   });
 
+  it('repeats no password that stands in an address', () => {
+    const { message } = realiseFailure([C], exit, {
+      ...empty,
+      substituters: ['https://bob:hunter2@cache.example.org'],
+      messages: [
+        "warning: 'https://bob:hunter2@cache.example.org' does not appear to be a binary cache",
+        "error: unable to download 'https://bob:hunter2@cache.example.org/nix-cache-info': no route to host",
+      ],
+    });
+    assert.doesNotMatch(message, /hunter2|bob/);
+    assert.match(message, /https:\/\/cache\.example\.org: no route to host/);
+  });
+
   it('calls damaged content data loss', () => {
     const messages = [`error: hash mismatch importing path '${C}';`];
     assert.equal(realiseFailure([C], exit, { ...empty, messages }).code, 'DataLoss');
