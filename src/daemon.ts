@@ -8,6 +8,7 @@ import { systemClock } from './host/clock.ts';
 import { makeDirectories } from './host/make-directories.ts';
 import { KeyedMutex } from './host/mutex.ts';
 import { overlayOptions, supportsIdMappedOverlay } from './host/overlay.ts';
+import { removeTree } from './host/snapshot-directory.ts';
 import type { Log } from './log.ts';
 import { LevelStore } from './metadata/level-store.ts';
 import { GcRoots } from './nix/gc-roots.ts';
@@ -73,7 +74,7 @@ export async function startDaemon(
   const ids = new SnapshotIds(store);
   const mutex = new KeyedMutex();
   const view = config.view === 'store' ? wholeStoreView : bindsView;
-  const cleanup = new Cleanup({ ids, layout, roots, background, log });
+  const cleanup = new Cleanup({ ids, layout, roots, background, removeTree, log });
   const service = new SnapshotService({
     store,
     ids,

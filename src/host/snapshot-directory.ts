@@ -35,7 +35,18 @@ export async function makeSnapshotDirectory(
   }
 }
 
-/** Removes a directory with all below it; one that is not there is no error. Does not follow links. */
-export function removeTree(directory: string): Promise<void> {
-  return rm(directory, { recursive: true, force: true });
+/**
+ * Removes a directory with all below it; one that is not there is no error. Does not follow links.
+ *
+ * @throws the error of Node.js or of execa that says what could not be removed.
+ */
+export async function removeTree(directory: string): Promise<void> {
+  try {
+    await rm(directory, { recursive: true, force: true });
+  } catch (error) {
+    // A container may nest directories deeper than a path can be long; rm(1) does not need the path.
+    if (errnoOf(error) !== 'ENAMETOOLONG') throw error;
+    const { execa } = await import('execa');
+    await execa('rm', ['-rf', '--', directory], { stdin: 'ignore' });
+  }
 }

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../errors.ts';
 import type { Background } from '../host/background.ts';
-import { removeTree, TEMPORARY_PREFIX } from '../host/snapshot-directory.ts';
+import { TEMPORARY_PREFIX } from '../host/snapshot-directory.ts';
 import type { Log } from '../log.ts';
 import type { LayerRoots } from './layer-roots.ts';
 import type { Layout } from './layout.ts';
@@ -12,6 +13,8 @@ export interface CleanupDeps {
   readonly layout: Layout;
   readonly roots: LayerRoots;
   readonly background: Background;
+  /** Removes a directory with all below it. */
+  readonly removeTree: (directory: string) => Promise<void>;
   readonly log: Log;
 }
 
@@ -23,9 +26,14 @@ export class Cleanup {
     this.#deps = deps;
   }
 
-  /** Safe beside running operations; resolves when what was garbage at the call is gone. */
-  async run(): Promise<void> {
-    const { ids, layout, roots, background, log } = this.#deps;
+  /**
+   * Safe beside running operations; resolves when what was garbage at the call is gone. A directory that cannot be removed
+   * (it may hold a mount) stays, and the others go.
+   *
+   * @returns what could not be removed, one sentence each.
+   */
+  async run(): Promise<readonly string[]> {
+    const { ids, layout, roots, background, removeTree, log } = this.#deps;
     await background.drained();
     // What is looked at comes first, then what is in use: a snapshot that is made meanwhile must not lose anything.
     const names = await readdir(layout.snapshots);
@@ -34,16 +42,26 @@ export class Cleanup {
     const inUse = ids.inUse();
     if (inUse === undefined) {
       log.warn({}, 'clean-up is off: a degraded snapshot hides which directory is its own');
-      return;
+      return [];
     }
+    const problems: string[] = [];
     for (const name of names) {
       const garbage = /^\d+$/.test(name)
         ? !inUse.has(Number(name))
         : name.startsWith(TEMPORARY_PREFIX) && !mayBeUnderConstruction;
       if (!garbage) continue;
       log.debug({ directory: name }, 'removing a directory without a snapshot');
-      await removeTree(join(layout.snapshots, name));
+      const directory = join(layout.snapshots, name);
+      try {
+        await removeTree(directory);
+      } catch (error) {
+        problems.push(
+          `directory ${directory} of no snapshot cannot be removed: ${messageOf(error)}; remove it`,
+        );
+      }
     }
     await roots.removeOrphans(rooted, inUse);
+    for (const problem of problems) log.error({ problem }, 'clean-up left something');
+    return problems;
   }
 }

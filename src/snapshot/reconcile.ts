@@ -15,7 +15,7 @@ export interface ReconcileDeps {
 
 /**
  * Brings metadata, directories and GC roots together at start: removes what belongs to no snapshot, roots anew what lost
- * its root. Never fails because of one snapshot.
+ * its root. Never fails because of one snapshot or one directory.
  *
  * @returns what could not be repaired, one sentence each, for `status`.
  */
@@ -30,7 +30,7 @@ export async function reconcile({
   for (const { key, reason } of store.degraded()) {
     problems.push(`snapshot ${JSON.stringify(key)}: ${reason}; remove it and pull the image again`);
   }
-  await cleanup.run();
+  problems.push(...(await cleanup.run()));
   for (const record of store.list()) {
     const directory = layout.fs(record.id);
     if (!existsSync(directory)) {

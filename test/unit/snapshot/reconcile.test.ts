@@ -48,6 +48,20 @@ describe('reconcile', () => {
     assert.deepEqual((await pictureOf(state)).directories, ['1']);
   });
 
+  it('names a directory that cannot be removed, and removes the others', async () => {
+    for (const name of ['7', '77', '777']) {
+      await mkdir(join(root, 'snapshots', name, 'fs'), { recursive: true });
+    }
+    await using state = await openState(root);
+    const { removeTree } = state.disk;
+    state.disk.removeTree = (directory) =>
+      directory.endsWith('/77') ? Promise.reject(new Error('EBUSY: a mount')) : removeTree(directory);
+    const [problem, ...rest] = await state.reconcile();
+    assert.deepEqual(rest, []);
+    assert.match(problem ?? '', /snapshots\/77 of no snapshot cannot be removed: EBUSY: a mount; remove it/);
+    assert.deepEqual((await pictureOf(state)).directories, ['1', '2', '77']);
+  });
+
   it('removes directories and roots of no snapshot, and touches nothing else', async () => {
     await mkdir(join(root, 'snapshots', '77', 'fs'), { recursive: true });
     await mkdir(join(root, 'snapshots', 'of-somebody-else'));

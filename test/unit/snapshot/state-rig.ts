@@ -4,6 +4,7 @@ import { ClosureCheck } from '../../../src/closure/closure-check.ts';
 import { ClosureReader } from '../../../src/closure/closure-of-layer.ts';
 import { Background } from '../../../src/host/background.ts';
 import { KeyedMutex } from '../../../src/host/mutex.ts';
+import { removeTree } from '../../../src/host/snapshot-directory.ts';
 import { silentLog } from '../../../src/log.ts';
 import { LevelStore } from '../../../src/metadata/level-store.ts';
 import { GcRoots } from '../../../src/nix/gc-roots.ts';
@@ -59,7 +60,15 @@ export async function openState(root: string) {
   const background = new Background(silentLog);
   const mutex = new KeyedMutex();
   const ids = new SnapshotIds(store);
-  const cleanup = new Cleanup({ ids, layout, roots, background, log: silentLog });
+  const disk = { removeTree };
+  const cleanup = new Cleanup({
+    ids,
+    layout,
+    roots,
+    background,
+    removeTree: (directory) => disk.removeTree(directory),
+    log: silentLog,
+  });
   const executor = new Executor({ layout, store, roots, mutex, background, log: silentLog });
   return {
     layout,
@@ -69,6 +78,7 @@ export async function openState(root: string) {
     gcRoots,
     roots,
     background,
+    disk,
     ids,
     cleanup,
     executor,
