@@ -12,6 +12,11 @@ type Database = Level;
 const RECORD = 'r:';
 const ID = 'i:';
 const LAST_ID = 'm:last-id';
+/**
+ * How far ahead of the ids in use the stored last id runs. An id whose snapshot was never written may still be at work when
+ * the daemon was killed (a Nix process that makes its root), so no later run may give it out again.
+ */
+const RESERVED_IDS = 1000;
 
 /** Metadata in LevelDB: one synced batch per change, reads from a copy in memory. */
 export class LevelStore implements MetadataStore {
@@ -37,7 +42,9 @@ export class LevelStore implements MetadataStore {
     const db = await openDatabase(directory, log);
     try {
       const loaded = await load(db, log);
-      return new LevelStore(db, { ...loaded, lastId: Math.max(loaded.lastId, minimumId) });
+      const store = new LevelStore(db, { ...loaded, lastId: Math.max(loaded.lastId, minimumId) });
+      await store.#write([]);
+      return store;
     } catch (error) {
       await db.close();
       throw error;
@@ -82,8 +89,13 @@ export class LevelStore implements MetadataStore {
     await this.#memory.apply(changes);
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#db.close();
+  /** Closes the database; after this no id is at work, and the next run goes on with the following one. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.#db.put(LAST_ID, String(this.#lastId), { sync: true });
+    } finally {
+      await this.#db.close();
+    }
   }
 
   /** Opens the database anew after a failed write and puts back what is in memory. */
@@ -115,7 +127,7 @@ export class LevelStore implements MetadataStore {
         batch.put(ID + change.record.id, change.record.key);
       }
     }
-    batch.put(LAST_ID, String(this.#lastId));
+    batch.put(LAST_ID, String(this.#lastId + RESERVED_IDS));
     return batch.write({ sync: true });
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile, readdir, truncate } from 'node:fs/promises';
+import { cp, mkdtemp, rm, writeFile, readdir, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -38,6 +38,18 @@ describe('LevelDB metadata store', () => {
   it('gives no id up to the minimum', async () => {
     await using store = await open(41);
     assert.equal(store.nextId(), 42);
+  });
+
+  it('gives out no id again that a killed run may have given out', async () => {
+    const copy = join(directory, 'killed');
+    {
+      await using store = await open();
+      await store.apply([{ type: 'put', record: recordOf('a', store.nextId()) }]);
+      for (let i = 0; i < 500; i += 1) store.nextId();
+      await cp(join(directory, 'db'), copy, { recursive: true });
+    }
+    await using store = await LevelStore.open(copy, 0, silentLog);
+    assert.ok(store.nextId() > 501);
   });
 
   it('keeps a corrupt record apart, with its id, and can delete it', async () => {

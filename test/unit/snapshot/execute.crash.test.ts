@@ -62,13 +62,14 @@ describe('a daemon that dies between two steps', () => {
     it(`in the write of ${operation.name} to the metadata has all of it or nothing`, async () => {
       const { root, picture } = await prepare(operation);
       const old = await logSizes(root);
+      let written: readonly (readonly [string, number])[] = [];
       {
         await using state = await openState(root);
         await state.executor.run(operation.plan(state));
+        written = await logSizes(root);
       }
-      // LevelDB starts a new log file when it is opened: the operation alone wrote to this one.
-      const [file, size] =
-        (await logSizes(root)).find(([name]) => old.every(([other]) => other !== name)) ?? [];
+      // LevelDB starts a new log file when it is opened; the operation's batch was the last one in it before the close.
+      const [file, size] = written.find(([name]) => old.every(([other]) => other !== name)) ?? [];
       assert.ok(file !== undefined && size !== undefined && size > 12);
       for (let length = 0; length < size; length += Math.ceil(size / 12)) {
         const torn = await temporaryRoot();
