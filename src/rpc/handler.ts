@@ -122,12 +122,15 @@ function rejectionOf(signal: AbortSignal): { promise: Promise<never>; dispose: (
   return { promise, dispose: () => signal.removeEventListener('abort', onAbort) };
 }
 
+/** The caller's deadline passes before ours does, by the time its request took to get here, in milliseconds. */
+const DEADLINE_SLACK_MS = 250;
+
 function contextOf(call: AnyCall): RpcContext {
   const abort = new AbortController();
   const until = call.getDeadline();
   const deadline = until === Number.POSITIVE_INFINITY ? undefined : new Date(until);
   call.once('cancelled', () => {
-    const late = deadline !== undefined && deadline.getTime() <= Date.now();
+    const late = deadline !== undefined && deadline.getTime() - DEADLINE_SLACK_MS <= Date.now();
     abort.abort(
       late
         ? new StatusError('DeadlineExceeded', `the deadline of ${call.getPath()} passed`)
