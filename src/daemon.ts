@@ -123,7 +123,7 @@ async function openMetadata(layout: Layout, log: Log): Promise<LevelStore> {
     for (const directory of [layout.root, layout.snapshots, layout.gcRoots]) {
       await makeDirectories(directory, 0o700);
     }
-    const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d+$/.test(name)).map(Number);
+    const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d{1,15}$/.test(name)).map(Number);
     return await LevelStore.open(layout.metadata, Math.max(0, ...numbers), log);
   } catch (error) {
     if (error instanceof StatusError) throw error;

@@ -1,5 +1,6 @@
 import { chmod, lchown, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errnoOf } from '../errors.ts';
 import { diskError } from './disk-error.ts';
 
 /** What a directory under construction is called until it gets its number. */

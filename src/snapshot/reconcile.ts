@@ -30,7 +30,7 @@ export async function reconcile({
   for (const { key, reason } of store.degraded()) {
     problems.push(`snapshot ${JSON.stringify(key)}: ${reason}; remove it and pull the image again`);
   }
-  problems.push(...(await cleanup.run()));
+  const left = await cleanup.run();
   for (const record of store.list()) {
     const directory = layout.fs(record.id);
     if (!existsSync(directory)) {
@@ -43,5 +43,5 @@ export async function reconcile({
     }
   }
   for (const problem of problems) log.error({ problem }, 'reconcile found what it cannot repair');
-  return problems;
+  return [...left, ...problems];
 }
