@@ -8,10 +8,11 @@ export const GID_MAPPING_LABEL = 'containerd.io/snapshot/gidmapping';
 /**
  * True when the snapshot is made to unpack a layer into it, not to run a container.
  * containerd's key is `[<namespace>/<seq>/]extract-<nanos>-<random> <chain ID>`
- * (`core/snapshots` UnpackKeyFormat); some clients send no `snapshot.ref` label with it.
+ * (`core/snapshots` UnpackKeyFormat); some clients send no `snapshot.ref` label with it. The name of a container has no
+ * space, so that one called `extract-…` is none.
  */
 export function isExtraction(key: string, labels: ReadonlyMap<string, string>): boolean {
-  return labels.has(SNAPSHOT_REF_LABEL) || /(^|\/)extract-[^/]*( [^/]*)?$/.test(key);
+  return labels.has(SNAPSHOT_REF_LABEL) || /(^|\/)extract-\d+-[^/ ]+ [^/ ]+$/.test(key);
 }
 
 /** Labels as stored: a label without a value is no label (containerd `boltutil.WriteLabels`). */

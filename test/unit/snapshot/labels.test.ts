@@ -8,7 +8,9 @@ describe('isExtraction', () => {
   const keys: [string, boolean][] = [
     ['extract-123456-abcd sha256:00', true],
     ['k8s.io/17/extract-123456-abcd sha256:00', true],
-    ['default/3/extract-1-x', true],
+    ['default/3/extract-1--_aB sha256:00', true],
+    ['default/3/extract-data', false],
+    ['default/3/extract-1-x', false],
     ['default/3/web', false],
     ['default/3/extract', false],
     ['extract-1/2/web', false],
