@@ -1,10 +1,14 @@
 import * as v from 'valibot';
 
+/** Longest time that a timer of Node.js can wait for, in milliseconds; a longer one would end at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 /** Milliseconds, written in a file as `90s`, `5m`, `1h` or `250ms`. */
 const duration = v.pipe(
   v.string(),
   v.regex(/^\d+(ms|s|m|h)$/, 'a duration such as "90s", "5m" or "1h" is expected'),
   v.transform((text) => Number.parseInt(text, 10) * (UNIT_MS[text.replace(/^\d+/, '')] ?? Number.NaN)),
+  v.maxValue(MAX_TIMER_MS, 'a duration of at most 24 days is expected'),
 );
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
