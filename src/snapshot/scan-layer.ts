@@ -52,7 +52,9 @@ function* walk(fs: string, directory: string, skip: ReadonlySet<string>): Genera
   }
 }
 
+/** A name that is not UTF-8 cannot be looked up again as text, and no Nix layer has one: kind `other`. */
 function listed(fs: string, path: string, dirent: Dirent): ListedEntry {
+  if (dirent.name.includes('\uFFFD')) return { path, kind: 'other' };
   if (dirent.isDirectory()) return { path, kind: 'directory' };
   if (dirent.isSymbolicLink()) return { path, kind: 'symlink', target: readlinkSync(join(fs, path)) };
   if (dirent.isFile()) return { path, kind: 'file', empty: lstatSync(join(fs, path)).size === 0 };

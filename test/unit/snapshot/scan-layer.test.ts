@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { recoverClosure } from '../../../src/closure/recover.ts';
+import { scanLayer } from '../../../src/snapshot/scan-layer.ts';
+
+const NAME = '00000000000000000000000000000000-a';
+
+it('a layer with names that are not UTF-8 is an ordinary layer', async (t) => {
+  const fs = await mkdtemp(join(tmpdir(), 'scan-layer-'));
+  t.after(() => rm(fs, { recursive: true }));
+  await mkdir(join(fs, 'nix', 'store', NAME), { recursive: true });
+  assert.notEqual(recoverClosure(scanLayer(fs)), undefined);
+  const raw = (name: string) => Buffer.concat([Buffer.from(`${fs}/${name}`), Buffer.from([0xff])]);
+  await writeFile(raw('file-'), '');
+  await symlink(`/nix/store/${NAME}`, raw('link-'));
+  await mkdir(raw('directory-'));
+  assert.deepEqual(
+    [...scanLayer(fs)].filter(({ path }) => path.endsWith('\uFFFD')).map(({ kind }) => kind),
+    ['other', 'other', 'other'],
+  );
+  assert.equal(recoverClosure(scanLayer(fs)), undefined);
+});
