@@ -8,6 +8,8 @@ import type { SnapshotService } from './service.ts';
 
 /** How many infos one message of List carries, as containerd's own service does. */
 const LIST_BATCH = 100;
+/** Labels of more bytes than this end a message too: a layer may have megabytes of them, a message at most 16 MiB. */
+const LIST_BATCH_BYTES = 1024 * 1024;
 
 const KINDS: Readonly<Record<SnapshotKind, SnapshotsKind>> = {
   active: 'ACTIVE',
@@ -49,10 +51,7 @@ export function snapshotsService(service: SnapshotService, cleanup: Cleanup): Im
       return { info: infoOf(record) };
     },
     async *List({ filters }) {
-      const records = await service.list(filters);
-      for (let start = 0; start < records.length; start += LIST_BATCH) {
-        yield { info: records.slice(start, start + LIST_BATCH).map(infoOf) };
-      }
+      for (const records of batchesOf(await service.list(filters))) yield { info: records.map(infoOf) };
     },
     async Usage({ key }) {
       const { size, inodes } = await service.usage(key);
@@ -67,6 +66,30 @@ export function snapshotsService(service: SnapshotService, cleanup: Cleanup): Im
 
 function labelMap(labels: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
   return new Map(Object.entries(labels));
+}
+
+/** Cuts a list into messages; none is empty. */
+function* batchesOf(records: readonly SnapshotRecord[]): Generator<readonly SnapshotRecord[]> {
+  let batch: SnapshotRecord[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const more = bytesOf(record);
+    if (batch.length === LIST_BATCH || (batch.length > 0 && bytes + more > LIST_BATCH_BYTES)) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(record);
+    bytes += more;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** What a record's text takes in a message, without the few bytes around each label. */
+function bytesOf({ key, parent, labels }: SnapshotRecord): number {
+  let bytes = Buffer.byteLength(key) + Buffer.byteLength(parent);
+  for (const [label, value] of labels) bytes += Buffer.byteLength(label) + Buffer.byteLength(value);
+  return bytes;
 }
 
 function infoOf(record: SnapshotRecord): SnapshotsInfoInput {
