@@ -2,10 +2,10 @@ import { StatusError } from '../errors.ts';
 import { type ContainerdSession, openSession, type SessionOptions } from './containerd-session.ts';
 import { type Descriptor, isIndex, MEDIA, parseIndex, parseManifest } from './descriptor.ts';
 import { parseImageConfig } from './image-config.ts';
+import { imageName } from './image-name.ts';
 import type { ImageSet, NamedImage } from './image-set.ts';
 import { openImages } from './open-images.ts';
 import { type Platform, platformFit } from './platform.ts';
-import { normalReference } from './reference.ts';
 import { listManifests } from './select-manifest.ts';
 import { storeContent } from './store-content.ts';
 import { unpack, wire } from './unpack.ts';
@@ -40,8 +40,9 @@ export async function loadImages(options: LoadOptions): Promise<readonly LoadedI
   const named = set.images.map((image) => ({ image, names: namesOf(set, image, options.ref) }));
   await using session = await openSession(options);
   const loaded: LoadedImage[] = [];
+  const stored = new Set<string>();
   for (const { image } of named) {
-    await storeTree(session, set, image.target, 0);
+    await storeTree(session, set, image.target, stored, 0);
     await unpackFor(session, set, image.target, options);
   }
   for (const { image, names } of named) {
@@ -55,20 +56,26 @@ export async function loadImages(options: LoadOptions): Promise<readonly LoadedI
 
 function namesOf(set: ImageSet, image: NamedImage, ref: string | undefined): readonly string[] {
   if (ref !== undefined) {
-    if (set.images.length === 1) return [normalReference(ref)];
+    if (set.images.length === 1) return [imageName(ref, set.path)];
     throw new UsageError(`${set.path}: holds ${set.images.length} images, --ref can name only one`);
   }
   if (image.names.length > 0) return image.names;
   throw new UsageError(`${set.path}: image ${image.target.digest} has no name: give one by --ref`);
 }
 
-/** Children first, each blob with the labels that keep what it refers to. */
+/**
+ * Children first, each blob with the labels that keep what it refers to.
+ *
+ * @param stored digests that are done: an index may name one manifest any number of times, and so may those below it.
+ */
 async function storeTree(
   session: ContainerdSession,
   set: ImageSet,
   target: Descriptor,
+  stored: Set<string>,
   depth: number,
 ): Promise<void> {
+  if (stored.has(target.digest)) return;
   if (depth > MAX_DEPTH)
     throw new StatusError('InvalidArgument', `${set.path}: index nested too deep at ${target.digest}`);
   const bytes = await set.read(target);
@@ -77,7 +84,7 @@ async function storeTree(
   if (isIndex(target)) {
     for (const [i, child] of parseIndex(bytes, where).manifests.entries()) {
       if (!(await set.has(child))) continue;
-      await storeTree(session, set, child, depth + 1);
+      await storeTree(session, set, child, stored, depth + 1);
       labels[`containerd.io/gc.ref.content.m.${i}`] = child.digest;
     }
   } else {
@@ -90,6 +97,7 @@ async function storeTree(
     }
   }
   await storeContent(session, set, target, labels);
+  stored.add(target.digest);
 }
 
 async function unpackFor(

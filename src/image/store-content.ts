@@ -15,7 +15,8 @@ const LOCK_WAIT_MS = 500;
 
 /**
  * Writes a blob to containerd's content store, going on where an earlier try stopped, and sets labels on it. A blob
- * that is there already only gets the labels.
+ * that is there already only gets the labels. An upload that holds other bytes than it should (an earlier try read a
+ * damaged archive and was killed) is thrown away and made anew.
  *
  * @throws StatusError as containerd answers, or DataLoss when the source is not what the descriptor says.
  */
@@ -25,6 +26,7 @@ export async function storeContent(
   descriptor: Descriptor,
   labels: Readonly<Record<string, string>>,
 ): Promise<void> {
+  let isAnew = false;
   for (let tries = 1; ; tries++) {
     try {
       await write(session, blobs, descriptor, labels);
@@ -32,6 +34,12 @@ export async function storeContent(
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
       if (error.code === 'AlreadyExists') return label(session, descriptor.digest, labels);
+      if (error.code === 'FailedPrecondition' || error.code === 'DataLoss') {
+        await abort(session, refOf(descriptor));
+        if (error.code === 'DataLoss' || isAnew) throw error;
+        isAnew = true;
+        continue;
+      }
       if (error.code !== 'Unavailable' || !error.message.includes('locked') || tries === LOCK_TRIES)
         throw error;
       await setTimeout(LOCK_WAIT_MS);
@@ -50,6 +58,19 @@ export async function label(
   await session.content.Update({ info: { digest, labels }, update_mask: { paths } }, session.call);
 }
 
+function refOf({ digest }: Descriptor): string {
+  return `nix2container-${digest}`;
+}
+
+/** Throws an upload away; none is no error. */
+async function abort({ content, call }: ContainerdSession, ref: string): Promise<void> {
+  try {
+    await content.Abort({ ref }, call);
+  } catch (error) {
+    if (!(error instanceof StatusError) || error.code !== 'NotFound') throw error;
+  }
+}
+
 async function write(
   session: ContainerdSession,
   blobs: BlobReader,
@@ -58,7 +79,7 @@ async function write(
 ): Promise<void> {
   const { digest } = descriptor;
   const total = BigInt(descriptor.size);
-  const common = { ref: `nix2container-${digest}`, total, expected: digest };
+  const common = { ref: refOf(descriptor), total, expected: digest };
   const requests = new PushQueue<ContentWriteContentRequestInput>();
   const responses = session.content.Write(requests, session.call)[Symbol.asyncIterator]();
   const ask = async (request: ContentWriteContentRequestInput): Promise<ContentWriteContentResponse> => {

@@ -130,6 +130,23 @@ describe('nix2container', { skip: unavailable ?? false }, () => {
     assert.equal((await containerd.ctr(['image', 'ls'])).stdout, images);
   });
 
+  it('an upload that an earlier try left with other bytes is made anew', async () => {
+    const { greeter, busybox } = packages;
+    await tool(['build', greeter, '--copy-to-root', busybox, '--ref', 'anew:1', '--out', '/tmp/anew.tar']);
+    const manifest = (await node.exec(['tar', 'xOf', '/tmp/anew.tar', 'manifest.json'])).stdout;
+    const digest = /"Layers":\["blobs\/sha256\/([0-9a-f]{64})/.exec(manifest)?.[1];
+    const ref = `nix2container-sha256:${digest}`;
+    await containerd.ctr(['namespace', 'create', 'anew']);
+    const inNamespace = ['--namespace', 'anew'];
+    await containerd.ctr([...inNamespace, 'content', 'ingest', '--expected-size', '999', ref], {
+      input: 'rubbish',
+      reject: false,
+    });
+    assert.match((await containerd.ctr([...inNamespace, 'content', 'active'])).stdout, new RegExp(ref));
+    await tool([...inNamespace, 'load', '/tmp/anew.tar']);
+    assert.doesNotMatch((await containerd.ctr([...inNamespace, 'content', 'active'])).stdout, /sha256/);
+  });
+
   it('a missing containerd, archive, snapshotter or argument: one clear line and the right exit code', async () => {
     for (const [args, exitCode, words] of [
       [['--address', '/run/none.sock', 'load', '/tmp/greeter.tar'], 1, /containerd at \/run\/none\.sock: /],
@@ -138,6 +155,8 @@ describe('nix2container', { skip: unavailable ?? false }, () => {
       [['load', '/etc/passwd'], 1, /\/etc\/passwd: it is not a tar file/],
       [['build'], 2, /no file to write/],
       [['build', '--nonsense'], 2, /nonsense.*--help/],
+      [['build', '--cmd', '-x'], 2, /cmd.*--help/],
+      [['load', '--ref', 'NAME', '/tmp/greeter.tar'], 1, /"NAME".*upper case/],
       [[], 2, /name a command/],
     ] as const) {
       const { stderr, exitCode: code } = await tool(args, { reject: false });
