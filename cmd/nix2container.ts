@@ -3,6 +3,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { messageOf } from '../src/errors.ts';
 import { UsageError } from '../src/image/usage-error.ts';
+import { cleanText } from '../src/nix/log-line.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -162,7 +163,7 @@ const program = yargs(hideBin(process.argv))
   .strict()
   .wrap(110)
   .fail((message, error) => {
-    if (error !== undefined && error !== null) throw error;
+    if (error !== undefined && error !== null && error.name !== 'YError') throw error;
     throw new UsageError(message);
   });
 
@@ -186,8 +187,9 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-function tell(line: string): void {
-  process.stderr.write(`nix2container: ${line}\n`);
+/** One line, whatever an archive, a registry or Nix put into it. */
+function tell(text: string): void {
+  process.stderr.write(`nix2container: ${cleanText(text)}\n`);
 }
 
 try {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LayerClosure } from '../closure/annotations.ts';
 import type { StorePath } from '../closure/store-path.ts';
-import { StatusError } from '../errors.ts';
+import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import { assembleImage } from './assemble.ts';
 import { type BaseImage, NO_BASE, readBaseImage } from './base-image.ts';
 import { closureInfoOf, copyToRootArgument, mentionedPaths } from './build-inputs.ts';
@@ -67,7 +67,8 @@ interface Contents {
   readonly closure: LayerClosure;
   readonly paths: readonly StorePath[];
   readonly entries: readonly LayerEntry[];
-  readonly roots: readonly StorePath[];
+  /** Where to look for programs, most telling first. */
+  readonly programs: readonly StorePath[];
   readonly mentioned: readonly StorePath[];
 }
 
@@ -83,7 +84,7 @@ export async function buildImage(
   const contents = await readContents(options, deps);
   const program = options.config.Entrypoint?.[0] ?? options.config.Cmd?.[0];
   const wanted =
-    options.platform ?? (await detectPlatform(contents.entries, program, contents.roots, deps.store));
+    options.platform ?? (await detectPlatform(contents.entries, program, contents.programs, deps.store));
   const set = options.fromImage === undefined ? undefined : await openImages(options.fromImage);
   const temporary = await mkdtemp(join(tmpdir(), 'nix2container-'));
   try {
@@ -105,7 +106,7 @@ export async function buildImage(
       closure: contents.closure,
       layer: { ...blob, open: async () => createReadStream(blob.file) },
     });
-    await WRITERS[options.format](image, options.out);
+    await writeImage(options, image);
     return {
       ref: options.ref,
       platform,
@@ -116,6 +117,16 @@ export async function buildImage(
   } finally {
     await set?.[Symbol.asyncDispose]();
     await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+async function writeImage({ format, out }: BuildOptions, image: OutputImage): Promise<void> {
+  try {
+    await WRITERS[format](image, out);
+  } catch (cause) {
+    if (cause instanceof StatusError) throw cause;
+    const code = errnoOf(cause) === 'ENOSPC' ? 'ResourceExhausted' : 'Internal';
+    throw new StatusError(code, `${out}: cannot be written: ${messageOf(cause)}`, { cause });
   }
 }
 
@@ -151,7 +162,9 @@ async function readContents(
     await Promise.all(trees.map((tree) => store.tree(tree))),
     closure,
   );
-  return { closure, paths, entries, roots: options.closureFile === undefined ? roots : mentioned, mentioned };
+  // Without store paths on the command line any program of the closure tells the platform.
+  const programs = options.closureFile === undefined ? roots : [...new Set([...roots, ...paths])];
+  return { closure, paths, entries, programs, mentioned };
 }
 
 async function nameClosure(

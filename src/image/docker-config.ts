@@ -42,7 +42,7 @@ export async function dockerCredentials(
   const file = join(env['DOCKER_CONFIG'] || join(homedir(), '.docker'), 'config.json');
   const bytes = await readOptional(file);
   if (bytes === undefined) return undefined;
-  const config = parseJson(ConfigSchema, bytes, file);
+  const config = parseSecrets(ConfigSchema, bytes, file);
   const keys = registryKeys(registry);
   const helper = keys.map((key) => config.credHelpers?.[key]).find(Boolean) ?? config.credsStore;
   if (helper) {
@@ -90,7 +90,7 @@ async function askHelper(
   const program = `docker-credential-${helper}`;
   try {
     const { stdout } = await execa(program, ['get'], { input: key, env, timeout: HELPER_TIMEOUT_MS });
-    const { Username, Secret } = parseJson(HelperSchema, Buffer.from(stdout), `answer of ${program}`);
+    const { Username, Secret } = parseSecrets(HelperSchema, Buffer.from(stdout), `answer of ${program}`);
     if (Username === '<token>') return { kind: 'identity', token: Secret };
     return { kind: 'basic', username: Username, password: Secret };
   } catch (cause) {
@@ -99,6 +99,19 @@ async function askHelper(
     if (/credentials not found/i.test(said)) return undefined;
     const reason = cause.code === 'ENOENT' ? 'it is not in PATH' : said.slice(-300) || cause.shortMessage;
     throw new StatusError('FailedPrecondition', `${program} get ${key}: ${reason}`, { cause });
+  }
+}
+
+/** As {@link parseJson}, whose words repeat pieces of what they are about. */
+function parseSecrets<T extends v.GenericSchema>(schema: T, bytes: Buffer, where: string): v.InferOutput<T> {
+  try {
+    return parseJson(schema, bytes, where);
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    throw new StatusError(
+      error.code,
+      `${where}: not the JSON that Docker writes (\`docker login\` makes it anew)`,
+    );
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { messageOf, StatusError } from '../errors.ts';
 import { DirectoryFiles } from './directory-files.ts';
@@ -15,7 +16,7 @@ import { TarFiles } from './tar-files.ts';
  * @throws StatusError NotFound, InvalidArgument, DataLoss or ResourceExhausted, naming archive and entry.
  */
 export async function openImages(path: string): Promise<ImageSet> {
-  const files = (await isDirectory(path)) ? new DirectoryFiles(path) : await TarFiles.open(path);
+  const files = (await kindOf(path)) === 'directory' ? new DirectoryFiles(path) : await TarFiles.open(path);
   try {
     return await openSet(files);
   } catch (error) {
@@ -33,10 +34,18 @@ async function openSet(files: FileSet): Promise<ImageSet> {
   );
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+async function kindOf(path: string): Promise<'directory' | 'file'> {
+  let info: Stats;
   try {
-    return (await stat(path)).isDirectory();
+    info = await stat(path);
   } catch (cause) {
     throw new StatusError('NotFound', `${path}: cannot be opened: ${messageOf(cause)}`, { cause });
   }
+  if (info.isDirectory()) return 'directory';
+  if (info.isFile()) return 'file';
+  // A pipe cannot be read twice, and waits for a writer.
+  throw new StatusError(
+    'InvalidArgument',
+    `${path}: neither a file nor a directory; write it to a file first`,
+  );
 }

@@ -4,7 +4,7 @@ import { type Descriptor, isIndex, MEDIA, parseIndex, parseManifest } from './de
 import type { Credentials } from './docker-config.ts';
 import type { ImageSet } from './image-set.ts';
 import { openImages } from './open-images.ts';
-import { formatReference, parseReference, type Reference } from './reference.ts';
+import { formatReference, parseReference } from './reference.ts';
 import { Registry } from './registry.ts';
 import { RegistryTransport } from './registry-transport.ts';
 import { UsageError } from './usage-error.ts';
@@ -44,6 +44,8 @@ export async function pushImage(
   if (ref === undefined)
     throw new UsageError(`${set.path}: the image has no name: say where to push it by --ref`);
   const reference = parseReference(ref);
+  if (reference.digest !== undefined && reference.digest !== target.digest)
+    throw new UsageError(`${set.path}: the image is ${target.digest}, it cannot be pushed as ${ref}`);
   const { signal, plainHttp } = options;
   const transport = new RegistryTransport(
     {
@@ -54,17 +56,29 @@ export async function pushImage(
     },
     { credentials: () => deps.credentials(reference.registry) },
   );
-  const counts = await pushTree(set, new Registry({ transport }), target, reference, 0);
+  const registry = new Registry({ transport });
+  const counts = await pushTree(
+    set,
+    registry,
+    { target, name: reference.tag ?? target.digest },
+    new Set(),
+    0,
+  );
   return { ref: formatReference(reference), digest: target.digest, ...counts };
 }
 
+/**
+ * @param name tag or digest to put the manifest under.
+ * @param pushed digests that are done: an index may name one manifest any number of times, and so may those below it.
+ */
 async function pushTree(
   set: ImageSet,
   registry: Registry,
-  target: Descriptor,
-  reference: Reference | undefined,
+  { target, name }: { readonly target: Descriptor; readonly name: string },
+  pushed: Set<string>,
   depth: number,
 ): Promise<{ sent: number; present: number }> {
+  if (pushed.has(target.digest)) return { sent: 0, present: 0 };
   if (depth > MAX_DEPTH)
     throw new StatusError('InvalidArgument', `${set.path}: index nested too deep at ${target.digest}`);
   const bytes = await set.read(target);
@@ -72,7 +86,7 @@ async function pushTree(
   const counts = { sent: 0, present: 0 };
   if (isIndex(target)) {
     for (const child of parseIndex(bytes, where).manifests) {
-      const inner = await pushTree(set, registry, child, undefined, depth + 1);
+      const inner = await pushTree(set, registry, { target: child, name: child.digest }, pushed, depth + 1);
       counts.sent += inner.sent;
       counts.present += inner.present;
     }
@@ -87,7 +101,8 @@ async function pushTree(
     counts.present = sent.length - counts.sent;
   }
   const mediaType = target.mediaType || MEDIA.ociManifest;
-  await registry.pushManifest(reference?.tag ?? target.digest, { ...target, mediaType }, bytes);
+  await registry.pushManifest(name, { ...target, mediaType }, bytes);
+  pushed.add(target.digest);
   return counts;
 }
 

@@ -3,6 +3,10 @@ import { StatusError } from '../errors.ts';
 import { parseJson } from './descriptor.ts';
 import type { Credentials } from './docker-config.ts';
 import type { Challenge } from './registry-challenge.ts';
+import { responseText } from './response-text.ts';
+
+/** Longest answer of a token server that is read, in bytes. */
+const MAX_TOKEN_BYTES = 1024 * 1024;
 
 const TokenSchema = v.looseObject({ token: v.nullish(v.string()), access_token: v.nullish(v.string()) });
 
@@ -28,7 +32,7 @@ export async function authorize(
   const service = challenge.parameters.get('service') ?? '';
   const response = await send(tokenRequest(realm, service, scope, credentials));
   if (!response.ok) {
-    const body = (await response.text()).slice(0, 300);
+    const body = await responseText(response, 300);
     const code = response.status === 401 || response.status === 403 ? 'PermissionDenied' : 'Unavailable';
     throw new StatusError(
       code,
@@ -37,7 +41,7 @@ export async function authorize(
   }
   const answer = parseJson(
     TokenSchema,
-    Buffer.from(await response.arrayBuffer()),
+    Buffer.from(await responseText(response, MAX_TOKEN_BYTES)),
     `token from ${realm.origin}`,
   );
   const token = answer.token || answer.access_token;

@@ -4,6 +4,7 @@ import type { Credentials } from './docker-config.ts';
 import { authorize, isLoopback } from './registry-auth.ts';
 import { type Challenge, parseChallenge } from './registry-challenge.ts';
 import type { Reference } from './reference.ts';
+import { responseText } from './response-text.ts';
 
 export interface RegistryRequest {
   readonly method: string;
@@ -72,7 +73,7 @@ export class RegistryTransport {
       try {
         const response = await this.#sendAuthorized(url, request);
         if (last || (response.status !== 429 && response.status < 500)) return response;
-        await response.arrayBuffer();
+        await response.body?.cancel();
       } catch (cause) {
         const failure = this.#failure(cause, url);
         if (failure.code !== 'Unavailable' || last || this.#options.signal?.aborted === true) throw failure;
@@ -88,7 +89,7 @@ export class RegistryTransport {
 
   /** The error that an answer is: names registry, repository, request, status and what the body says. */
   async error(response: Response, what: string): Promise<StatusError> {
-    const body = (await response.text()).trim().slice(0, 1000);
+    const body = (await responseText(response, 1000)).trim();
     const code = codeOf(response.status);
     const hint = code === 'PermissionDenied' ? ` (docker login ${this.#options.reference.registry})` : '';
     return new StatusError(code, `${this.#name()}: ${what}: status ${response.status}: ${body}${hint}`);
@@ -100,7 +101,7 @@ export class RegistryTransport {
     if (response.status !== 401) return response;
     const challenge = parseChallenge(response.headers.get('www-authenticate'));
     if (challenge === undefined || url.origin !== this.#origin()) return response;
-    await response.arrayBuffer();
+    await response.body?.cancel();
     // Requests that run side by side share one login: only the first to be refused asks for it.
     if (this.#authorization === used) {
       const login = this.#login(challenge);

@@ -46,7 +46,7 @@ export class Registry {
     const location = started.headers.get('location');
     if (started.status !== 202 || location === null)
       return this.#transport.error(started, 'start of an upload');
-    await started.arrayBuffer();
+    await started.body?.cancel();
     const url = this.#transport.url(location);
     url.searchParams.set('digest', digest);
     try {
@@ -57,7 +57,7 @@ export class Registry {
         body: async () => Readable.toWeb(await blobs.open({ ...rest, digest, size })) as ReadableStream,
       });
       if (answer.status !== 201) return await this.#transport.error(answer, `upload of blob ${digest}`);
-      await answer.arrayBuffer();
+      await answer.body?.cancel();
       return undefined;
     } catch (error) {
       if (error instanceof StatusError) return error;
@@ -77,7 +77,7 @@ export class Registry {
       body: async () => new Uint8Array(bytes),
     });
     if (answer.status !== 201) throw await this.#transport.error(answer, `put of manifest ${reference}`);
-    await answer.arrayBuffer();
+    await answer.body?.cancel();
     const stored = answer.headers.get('docker-content-digest');
     if (stored !== null && stored !== descriptor.digest) {
       throw new StatusError('DataLoss', `manifest ${descriptor.digest}: the registry stored it as ${stored}`);

@@ -107,6 +107,16 @@ describe('build', () => {
     assert.equal(config.architecture, 'arm64');
   });
 
+  it('with --closure any program of the closure tells the platform, Nix is not asked', async (t) => {
+    const { dir } = await setUp(t, []);
+    await writeFile(join(dir, 'store-paths'), `${CONFIG}\n${APP}\n${LIB}\n`);
+    const { platform } = await buildCommand(
+      { ...FLAGS, args: [join(dir, 'image.tar')], closure: join(dir, 'store-paths') },
+      { store: new StoreFiles({ realStoreDir: join(dir, 'store') }), nix: fixedNix([]) },
+    );
+    assert.equal(platform.architecture, 'arm64');
+  });
+
   it('same input, same bytes; every format and compression has the same diff id', async (t) => {
     const { dir, build } = await setUp(t);
     const flags = { args: [APP], entrypoint: [`${APP}/bin/app`], copyToRoot: [APP], ref: 'x:1' };
@@ -214,6 +224,7 @@ describe('build', () => {
     await fails({ args: [APP], ref: 'Upper' }, 'InvalidArgument', /upper case/);
     await fails({ args: [APP], fromImage: join(dir, 'store') }, 'InvalidArgument', /not an image/);
     await fails({ closure: join(dir, 'none') }, 'NotFound', /closure .*none/);
+    await fails({ args: [APP], out: '/dev/full' }, 'ResourceExhausted', /^\/dev\/full: cannot be written/);
     const { build: unknown } = await setUp(t, [CONFIG]);
     await assert.rejects(unknown({ args: [CONFIG] }), { code: 'InvalidArgument', message: /--platform/ });
     assert.deepEqual(await readdir(dir), ['store']);

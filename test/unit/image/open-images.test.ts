@@ -227,5 +227,9 @@ suite('images in OCI archives and layouts', () => {
     });
     const dir = await tempDir(t);
     await assert.rejects(baseOf(dir), { code: 'InvalidArgument', message: /not an image/ });
+    await assert.rejects(baseOf('/dev/null'), {
+      code: 'InvalidArgument',
+      message: /\/dev\/null: neither a file/,
+    });
   });
 });

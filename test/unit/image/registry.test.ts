@@ -6,10 +6,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
+import { StatusError } from '../../../src/errors.ts';
+import { describe as descriptorOf, encodeJson, MEDIA } from '../../../src/image/descriptor.ts';
 import { dockerCredentials } from '../../../src/image/docker-config.ts';
 import { pushImage } from '../../../src/image/push.ts';
 import { RegistryTransport } from '../../../src/image/registry-transport.ts';
 import { parseReference } from '../../../src/image/reference.ts';
+import { responseText } from '../../../src/image/response-text.ts';
+import { UsageError } from '../../../src/image/usage-error.ts';
 import { ociImage, ociMembers, tarOf, tempDir } from './fixture.ts';
 
 /** A registry that wants a token, and answers the first `failures` uploads with 503. */
@@ -99,6 +103,37 @@ describe('push', () => {
     await assert.rejects(pushImage({ path }, alice), { code: 'InvalidArgument', message: /no name/ });
   });
 
+  it('an index that names one manifest again and again is pushed once', { timeout: 60_000 }, async (t) => {
+    const { host, requests } = await registry(t);
+    const image = await ociImage();
+    const blobs: Buffer[] = [...image.blobs];
+    let target = descriptorOf(MEDIA.ociManifest, image.manifest.bytes);
+    for (let depth = 0; depth < 4; depth++) {
+      const bytes = encodeJson({ schemaVersion: 2, manifests: Array.from({ length: 200 }, () => target) });
+      target = descriptorOf(MEDIA.ociIndex, bytes);
+      blobs.push(bytes);
+    }
+    const path = join(await tempDir(t), 'image.tar');
+    await writeFile(path, await tarOf(ociMembers(blobs, [target])));
+    await pushImage({ path, ref: `${host}/team/app:1` }, alice);
+    assert.equal(requests.filter((line) => line.includes('/manifests/')).length, 5);
+  });
+
+  it('an image is not pushed under the digest of another', async (t) => {
+    const digest = `sha256:${'0'.repeat(64)}`;
+    await assert.rejects(
+      pushImage({ path: await archive(t), ref: `127.0.0.1:1/team/app@${digest}` }, alice),
+      (error) => error instanceof UsageError && error.message.includes('cannot be pushed as'),
+    );
+  });
+
+  it('reads no more of an answer than its beginning', { timeout: 60_000 }, async () => {
+    const endless = new ReadableStream({ pull: (controller) => controller.enqueue(Buffer.alloc(1000, 'x')) });
+    assert.equal(await responseText(new Response(endless), 2500), 'x'.repeat(2500));
+    assert.equal(await responseText(new Response(null), 10), '');
+    assert.equal(await responseText(new Response('short'), 10), 'short');
+  });
+
   it('pauses grow, and the last failure is told', async (t) => {
     const { host, requests } = await registry(t, { broken: 500 });
     const pauses: number[] = [];
@@ -170,6 +205,26 @@ describe('docker credentials', () => {
     });
     await writeFile(helper, '#!/bin/sh\necho "credentials not found in native keychain"; exit 1\n');
     assert.equal(await dockerCredentials('r.example', env), undefined);
+  });
+
+  it('a broken file or answer is told without what is in it', async (t) => {
+    const env = await config(t, { credsStore: 'talks' });
+    await writeFile(join(env['DOCKER_CONFIG'] ?? '', 'docker-credential-talks'), '#!/bin/sh\necho hunter2\n');
+    await chmod(join(env['DOCKER_CONFIG'] ?? '', 'docker-credential-talks'), 0o755);
+    const path = `${env['DOCKER_CONFIG']}:${process.env['PATH']}`;
+    for (const tried of [
+      { ...env, PATH: path },
+      await config(t, '{"auths":{"x":{"auth": hunter2 }}}'),
+      await config(t, { auths: { x: { password: 'hunter2', username: ['hunter2'] } } }),
+    ]) {
+      await assert.rejects(dockerCredentials('x', tried), (error) => {
+        assert.ok(error instanceof StatusError);
+        assert.equal(error.code, 'InvalidArgument');
+        assert.match(error.message, /(?:config\.json|docker-credential-talks): not the JSON/);
+        assert.doesNotMatch(error.message, /hunter2/);
+        return true;
+      });
+    }
   });
 
   it('a broken file is told by its name, a helper cannot be a path', async (t) => {
