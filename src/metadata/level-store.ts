@@ -24,7 +24,7 @@ export class LevelStore implements MetadataStore {
   readonly #memory: MemoryStore;
   #lastId: number;
   /** Changes of which it is not known whether they reached the disk; LevelDB refuses writes until it is opened anew. */
-  #failed: Change[] = [];
+  readonly #doubtful = { keys: new Set<string>(), ids: new Set<number>() };
 
   private constructor(db: Database, loaded: Loaded) {
     this.#db = db;
@@ -74,10 +74,10 @@ export class LevelStore implements MetadataStore {
 
   async apply(changes: readonly Change[]): Promise<void> {
     try {
-      if (this.#failed.length > 0) await this.#recover();
+      if (this.#doubtful.keys.size > 0) await this.#recover();
       await this.#write(changes);
     } catch (error) {
-      this.#failed.push(...changes);
+      for (const change of changes) this.#doubt(change);
       const reason = messageOf(causeOf(error) ?? error);
       const full = /no space left|quota exceeded/i.test(reason);
       throw new StatusError(
@@ -89,31 +89,41 @@ export class LevelStore implements MetadataStore {
     await this.#memory.apply(changes);
   }
 
-  /** Closes the database; after this no id is at work, and the next run goes on with the following one. */
+  /**
+   * Closes the database. After this no id is at work, and the next run goes on with the following one; where that cannot be
+   * written (a full disk), the next run only leaves out more ids.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#db.put(LAST_ID, String(this.#lastId), { sync: true });
-    } finally {
-      await this.#db.close();
-    }
+    await this.#db.put(LAST_ID, String(this.#lastId), { sync: true }).catch(() => {});
+    await this.#db.close();
   }
 
-  /** Opens the database anew after a failed write and puts back what is in memory. */
+  #doubt(change: Change): void {
+    this.#doubtful.keys.add(change.type === 'put' ? change.record.key : change.key);
+    if (change.type === 'put') this.#doubtful.ids.add(change.record.id);
+  }
+
+  /** Opens the database anew after a failed write and puts back what is in memory; a degraded record stays as it is. */
   async #recover(): Promise<void> {
+    const { keys, ids } = this.#doubtful;
     await this.#db.close();
     await this.#db.open();
+    const degraded = new Set(this.degraded().map(({ key }) => key));
     const undo: Change[] = [];
-    for (const change of this.#failed) {
-      const key = change.type === 'put' ? change.record.key : change.key;
-      const record = this.#memory.get(key);
-      undo.push(record === undefined ? { type: 'delete', key } : { type: 'put', record });
+    for (const key of keys) {
+      const record = this.get(key);
+      if (record !== undefined) undo.push({ type: 'put', record });
+      else if (!degraded.has(key)) undo.push({ type: 'delete', key });
     }
-    await this.#write(undo);
-    this.#failed = [];
+    await this.#write(undo, ids);
+    keys.clear();
+    ids.clear();
   }
 
-  #write(changes: readonly Change[]): Promise<void> {
+  /** @param unsure ids that belong to no snapshot unless a change says so. */
+  #write(changes: readonly Change[], unsure: Iterable<number> = []): Promise<void> {
     const batch = this.#db.batch();
+    for (const id of unsure) batch.del(ID + id);
     for (const change of changes) {
       if (change.type === 'delete') {
         batch.del(RECORD + change.key);

@@ -97,4 +97,43 @@ describe('LevelDB metadata store', () => {
     await using store = await open(1);
     assert.ok(store.nextId() > 1);
   });
+
+  it('takes back, whole, a write that failed after it had reached the disk', async (t) => {
+    {
+      await using store = await open();
+      await store.apply([{ type: 'put', record: recordOf('old', 1) }]);
+      const batch = Reflect.get(Level.prototype, 'batch') as () => { write(options: object): Promise<void> };
+      const failing = t.mock.method(Level.prototype, 'batch', function (this: Level) {
+        const chained = batch.call(this);
+        const write = chained.write.bind(chained);
+        return Object.assign(chained, {
+          write: async (options: object) => {
+            await write(options);
+            throw new Error('IO error: No space left on device');
+          },
+        });
+      });
+      const changes = [
+        { type: 'delete' as const, key: 'old' },
+        { type: 'put' as const, record: recordOf('new', 2) },
+      ];
+      for (let time = 0; time < 3; time++) {
+        await assert.rejects(store.apply(changes), { code: 'ResourceExhausted' });
+      }
+      failing.mock.restore();
+      await store.apply([{ type: 'put', record: recordOf('next', 3) }]);
+    }
+    const db = new Level(join(directory, 'db'));
+    assert.deepEqual(await db.keys().all(), ['i:1', 'i:3', 'm:last-id', 'r:next', 'r:old']);
+    await db.close();
+  });
+
+  it('can be disposed of when nothing can be written any more', async (t) => {
+    const store = await open();
+    const put = t.mock.method(Level.prototype, 'put', () => Promise.reject(new Error('IO error')));
+    await store[Symbol.asyncDispose]();
+    put.mock.restore();
+    await using again = await open();
+    assert.deepEqual(again.list(), []);
+  });
 });
