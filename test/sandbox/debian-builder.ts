@@ -1,9 +1,11 @@
 import { execa } from 'execa';
 import { randomBytes } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { StatusError, messageOf } from '../../src/errors.ts';
 import type { BaseDefinition } from './debian-base.ts';
+import { adminPath } from './admin-path.ts';
 import { aptAcquireSettings, debianMirror, proxyEnvironment } from './debian-mirror.ts';
 
 export interface BuildTarget {
@@ -32,14 +34,19 @@ export async function buildDebianFolder(definition: BaseDefinition, target: Buil
   const command = ['--pdeathsig', 'KILL', ...namespaces, 'sh', script, suite, temporary, mirror, ...packages];
   try {
     await execa('setpriv', command, {
-      env: { ...(await proxyEnvironment()), APT_SETTINGS: await aptAcquireSettings(), LOG: logFile },
+      env: {
+        ...adminPath(),
+        ...(await proxyEnvironment()),
+        APT_SETTINGS: await aptAcquireSettings(),
+        LOG: logFile,
+      },
       stdin: 'ignore',
     });
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw new StatusError(
       'FailedPrecondition',
-      `cannot build the Debian folder ${name} from ${mirror} (see ${logFile}): ${messageOf(error)}`,
+      `cannot build the Debian folder ${name} from ${mirror} (see ${logFile}): ${await lastLines(logFile, error)}`,
       { cause: error },
     );
   }
@@ -47,15 +54,20 @@ export async function buildDebianFolder(definition: BaseDefinition, target: Buil
   await rename(temporary, target.dir);
 }
 
+/** What the build said last; where it said nothing, how it ended. */
+async function lastLines(logFile: string, error: unknown): Promise<string> {
+  const text = existsSync(logFile) ? await readFile(logFile, 'utf8') : '';
+  return text.trimEnd().split('\n').slice(-5).join(' | ') || messageOf(error);
+}
+
 async function ensureDebootstrap(log: (line: string) => void): Promise<void> {
-  const path = `${process.env['PATH'] ?? ''}:/usr/sbin`;
-  const found = await execa('sh', ['-c', 'command -v debootstrap'], { env: { PATH: path }, reject: false });
+  const found = await execa('sh', ['-c', 'command -v debootstrap'], { env: adminPath(), reject: false });
   if (found.exitCode === 0) return;
   log('installing debootstrap');
   try {
-    await execa('apt-get', ['update', '-qq']);
+    await execa('apt-get', ['update', '-qq'], { env: adminPath() });
     await execa('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'debootstrap'], {
-      env: { DEBIAN_FRONTEND: 'noninteractive' },
+      env: { ...adminPath(), DEBIAN_FRONTEND: 'noninteractive' },
     });
   } catch (error) {
     throw new StatusError(

@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import { mkdir } from 'node:fs/promises';
+import { adminPath } from './admin-path.ts';
 import { baseFolder } from './debian-base.ts';
 import { goDir, testbedRoot } from './layout.ts';
 
@@ -48,6 +49,7 @@ async function debianGo(log: (line: string) => void): Promise<GoCommand> {
   return {
     wrap: (args) => ['unshare', '--mount', 'sh', '-euc', ENTER, 'sh', base.dir, testbedRoot, ...args],
     env: {
+      ...adminPath(),
       GOTOOLCHAIN: FETCHED,
       GOPATH: `${goDir}/path`,
       GOCACHE: `${goDir}/cache`,
