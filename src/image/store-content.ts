@@ -34,9 +34,8 @@ export async function storeContent(
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
       if (error.code === 'AlreadyExists') return label(session, descriptor.digest, labels);
-      if (error.code === 'FailedPrecondition' || error.code === 'DataLoss') {
+      if (error.code === 'FailedPrecondition' && !isAnew) {
         await abort(session, refOf(descriptor));
-        if (error.code === 'DataLoss' || isAnew) throw error;
         isAnew = true;
         continue;
       }
