@@ -1,10 +1,10 @@
 import { createWriteStream } from 'node:fs';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { messageOf, StatusError } from '../errors.ts';
+import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import { type Compression, decompressor, detectCompression } from './compression.ts';
 import { type FileSet, missing } from './file-set.ts';
 import { indexTar, type TarEntry } from './tar-index.ts';
@@ -103,6 +103,13 @@ async function unpack(
   try {
     if (transform !== undefined) await pipeline(source, transform, createWriteStream(to, { mode: 0o600 }));
   } catch (cause) {
+    if (errnoOf(cause) === 'ENOSPC') {
+      throw new StatusError(
+        'ResourceExhausted',
+        `${path}: no room to unpack it in ${dirname(to)}; TMPDIR names another place`,
+        { cause },
+      );
+    }
     throw new StatusError('DataLoss', `${path}: cannot be unpacked as ${compression}: ${messageOf(cause)}`, {
       cause,
     });
