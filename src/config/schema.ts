@@ -15,12 +15,18 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 
 const absolutePath = v.pipe(v.string(), v.startsWith('/', 'an absolute path is expected'));
 
+/** What separates lower directories and mount options cannot be part of a path in them. */
+const rootPath = v.pipe(
+  absolutePath,
+  v.regex(/^[^:,\\]*$/, 'a path without colon, comma or backslash is expected'),
+);
+
 /** The configuration file; every key has a default. Documented in docs/configuration.md. */
 export const configSchema = v.strictObject({
   /** Unix socket of the gRPC services. */
   address: v.optional(absolutePath, '/run/nix-snapshotter/nix-snapshotter.sock'),
   /** Directory of metadata, snapshots and GC roots. */
-  root: v.optional(absolutePath, '/var/lib/containerd/io.containerd.snapshotter.v1.nix'),
+  root: v.optional(rootPath, '/var/lib/containerd/io.containerd.snapshotter.v1.nix'),
   /** How closures are shown in containers: one bind a store path, or the whole store. */
   view: v.optional(v.picklist(['auto', 'binds', 'store']), 'auto'),
   /** Learn the closure of a layer whose annotations a client dropped from the layer's mount points. */

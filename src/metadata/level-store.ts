@@ -20,13 +20,15 @@ const RESERVED_IDS = 1000;
 
 /** Metadata in LevelDB: one synced batch per change, reads from a copy in memory. */
 export class LevelStore implements MetadataStore {
+  readonly repaired: boolean;
   readonly #db: Database;
   readonly #memory: MemoryStore;
   #lastId: number;
   /** Changes of which it is not known whether they reached the disk; LevelDB refuses writes until it is opened anew. */
   readonly #doubtful = { keys: new Set<string>(), ids: new Set<number>() };
 
-  private constructor(db: Database, loaded: Loaded) {
+  private constructor(db: Database, loaded: Loaded, repaired: boolean) {
+    this.repaired = repaired;
     this.#db = db;
     this.#memory = new MemoryStore(loaded);
     this.#lastId = loaded.lastId;
@@ -39,10 +41,10 @@ export class LevelStore implements MetadataStore {
    * @throws StatusError FailedPrecondition when another process has it open, or it cannot be opened.
    */
   static async open(directory: string, minimumId: number, log: Log): Promise<LevelStore> {
-    const db = await openDatabase(directory, log);
+    const { db, repaired } = await openDatabase(directory, log);
     try {
       const loaded = await load(db, log);
-      const store = new LevelStore(db, { ...loaded, lastId: Math.max(loaded.lastId, minimumId) });
+      const store = new LevelStore(db, { ...loaded, lastId: Math.max(loaded.lastId, minimumId) }, repaired);
       await store.#write([]);
       return store;
     } catch (error) {
@@ -148,10 +150,11 @@ export class LevelStore implements MetadataStore {
   }
 }
 
-async function openDatabase(directory: string, log: Log): Promise<Database> {
+async function openDatabase(directory: string, log: Log): Promise<{ db: Database; repaired: boolean }> {
   const db: Database = new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
   try {
     await db.open();
+    return { db, repaired: false };
   } catch (error) {
     const cause = causeOf(error);
     if (errnoOf(cause) === 'LEVEL_LOCKED') {
@@ -171,8 +174,8 @@ async function openDatabase(directory: string, log: Log): Promise<Database> {
     log.error({ directory, error: messageOf(cause) }, 'metadata is corrupt: repairing it');
     await repair(directory);
     await db.open();
+    return { db, repaired: true };
   }
-  return db;
 }
 
 /** On Node.js `level` is classic-level, whose static `repair` its types, made for browsers too, leave out. */

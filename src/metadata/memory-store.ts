@@ -11,6 +11,7 @@ export interface InitialState {
 
 /** The metadata in memory: the read side of the LevelDB store, and a store of its own in tests. */
 export class MemoryStore implements MetadataStore {
+  readonly repaired = false;
   readonly #records = new Map<string, SnapshotRecord>();
   readonly #degraded = new Map<string, DegradedRecord>();
   readonly #children = new Map<string, number>();

@@ -10,6 +10,8 @@ export type Change =
  * One writer: callers serialise their read-then-apply themselves.
  */
 export interface MetadataStore extends AsyncDisposable {
+  /** True when the database was repaired at this start: records may be lost, so nobody can tell what is garbage. */
+  readonly repaired: boolean;
   get(key: string): SnapshotRecord | undefined;
   /** All records, in no particular order; a snapshot of the set at the time of the call. */
   list(): readonly SnapshotRecord[];

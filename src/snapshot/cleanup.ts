@@ -41,7 +41,10 @@ export class Cleanup {
     const mayBeUnderConstruction = ids.busy;
     const inUse = ids.inUse();
     if (inUse === undefined) {
-      log.warn({}, 'clean-up is off: a degraded snapshot hides which directory is its own');
+      log.warn(
+        {},
+        'clean-up is off: metadata was repaired, or a degraded snapshot hides which directory is its own',
+      );
       return [];
     }
     const problems: string[] = [];

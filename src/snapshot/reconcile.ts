@@ -27,6 +27,12 @@ export async function reconcile({
   log,
 }: ReconcileDeps): Promise<readonly string[]> {
   const problems: string[] = [];
+  if (store.repaired) {
+    problems.push(
+      `metadata ${layout.metadata} was corrupt and is repaired; records may be lost, so no directory is cleaned up in this run: ` +
+        'remove and pull again what containerd misses, then restart nix-snapshotter',
+    );
+  }
   for (const { key, reason } of store.degraded()) {
     problems.push(`snapshot ${JSON.stringify(key)}: ${reason}; remove it and pull the image again`);
   }

@@ -14,7 +14,7 @@ import { Rig, eventually } from './support/rig.ts';
 const LOCAL = 'localhost/go:1';
 const LAYOUT = '/tmp/images/go';
 
-for (const row of await matrix(['1.7', '2.3'], ['nix2container', 'nerdctl'])) {
+for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nix2container', 'nerdctl'])) {
   describe(`images of the Go nix2container, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let made: GreeterClosure;

@@ -21,7 +21,7 @@ const NAME = 'localhost/greeter:1';
 const LOCAL = ['--local', '--snapshotter', 'nix'];
 const WAYS = [['--snapshotter', 'nix'], LOCAL, []];
 
-for (const row of await matrix(['1.7', '2.3'], ['nix2container'])) {
+for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nix2container'])) {
   describe(`imported Nix images, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let made: GreeterClosure;

@@ -1,7 +1,7 @@
 import { copyFile, mkdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { execa } from 'execa';
-import { baseFolder } from '../../sandbox/debian-base.ts';
+import { baseFolder, type Suite } from '../../sandbox/debian-base.ts';
 import type { SandboxProcess } from '../../sandbox/process.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
 import { waitFor } from '../../sandbox/wait-for.ts';
@@ -19,14 +19,14 @@ http:
 
 export const REGISTRY = '127.0.0.1:5000';
 
+/** The Debian folder with the registry and skopeo. */
+export function registryFolder(suite: Suite): ReturnType<typeof baseFolder> {
+  return baseFolder({ name: `${suite}-registry-tools`, suite, packages: ['docker-registry', 'skopeo'] });
+}
+
 /** Puts Debian's registry and skopeo, with the libraries they need, into a node of the same suite. */
 export async function installRegistryTools(node: Sandbox): Promise<void> {
-  const { suite } = node;
-  const base = await baseFolder({
-    name: `${suite}-registry-tools`,
-    suite,
-    packages: ['docker-registry', 'skopeo'],
-  });
+  const base = await registryFolder(node.suite);
   const programs = ['/usr/bin/docker-registry', '/usr/bin/skopeo'];
   const { stdout } = await execa('/usr/sbin/chroot', [base.dir, 'ldd', ...programs]);
   const libraries = [...new Set(stdout.match(/\/(?:usr\/)?lib\/\S+\.so\S*/g))];

@@ -1,16 +1,10 @@
-import { type BaseDefinition, baseFolder } from '../../sandbox/debian-base.ts';
 import type { SandboxProcess } from '../../sandbox/process.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { registryFolder } from '../nix2container/registry-tools.ts';
 import { waitFor } from '../../sandbox/wait-for.ts';
 
 const ADDRESS = '127.0.0.1:5000';
 const PROGRAM = '/usr/local/bin/docker-registry';
-const BASE: BaseDefinition = {
-  // The same folder as of the image tool's tests.
-  name: 'trixie-registry-tools',
-  suite: 'trixie',
-  packages: ['docker-registry', 'skopeo'],
-};
 const CONFIG = '/etc/docker-registry.json';
 
 /** Debian's docker-registry on a sandbox's loopback, plain HTTP. */
@@ -22,7 +16,7 @@ export interface Registry {
 
 /** Starts a registry inside a sandbox and waits until it accepts connections. */
 export async function startRegistry(node: Sandbox): Promise<Registry> {
-  const { dir } = await baseFolder(BASE);
+  const { dir } = await registryFolder('trixie');
   await node.copyIn(`${dir}/usr/bin/docker-registry`, PROGRAM);
   await node.writeFile(
     CONFIG,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -46,6 +46,21 @@ describe('reconcile', () => {
     assert.deepEqual(rest, []);
     assert.match(problem ?? '', /"plain".*snapshots\/2\/fs is gone; remove it and pull the image again/);
     assert.deepEqual((await pictureOf(state)).directories, ['1']);
+  });
+
+  it('cleans up nothing after a repair, which may have lost records, and says so', async () => {
+    await mkdir(join(root, 'snapshots', '7', 'fs'), { recursive: true });
+    const metadata = join(root, 'metadata');
+    const manifest = (await readdir(metadata)).find((name) => name.startsWith('MANIFEST')) ?? '';
+    await truncate(join(metadata, manifest), 7);
+    {
+      await using state = await openState(root);
+      assert.match((await state.reconcile()).join(), /was corrupt and is repaired/);
+      assert.deepEqual((await pictureOf(state)).directories, ['1', '2', '7']);
+    }
+    await using state = await openState(root);
+    assert.deepEqual(await state.reconcile(), []);
+    assert.deepEqual((await pictureOf(state)).directories, ['1', '2']);
   });
 
   it('names a directory that cannot be removed, and removes the others', async () => {
