@@ -76,6 +76,14 @@ export function nixFailure(what: string, exit: NixExit, record: RealiseRecord): 
   );
 }
 
+/** The error for a closure that a garbage collection took each time it was realised. */
+export function collectedError(path: string, tries: number): StatusError {
+  return new StatusError(
+    'Unavailable',
+    `realise ${path}: a garbage collection took it ${tries} times while it was being rooted; try again when the collection has ended`,
+  );
+}
+
 /** Derivation files that would have to be built, or cannot be rooted without building them. */
 export function derivationRefused(paths: readonly string[]): StatusError {
   return new StatusError(

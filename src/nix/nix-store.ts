@@ -1,11 +1,12 @@
-import { lstat, rm } from 'node:fs/promises';
-import { isAbsolute } from 'node:path';
+import { lstat, readlink, rm } from 'node:fs/promises';
+import { basename, isAbsolute, join } from 'node:path';
 import { parseStorePath, type StorePath } from '../closure/store-path.ts';
 import { errnoOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { argumentChunks } from './argument-chunks.ts';
 import { askStoreUri } from './ask-store-uri.ts';
-import { derivationRefused, nixFailure, realiseFailure } from './failure.ts';
+import { collectorEnded, collectorLock } from './collector.ts';
+import { collectedError, derivationRefused, nixFailure, realiseFailure } from './failure.ts';
 import { besideOf, environment, type NixStoreOptions, settingsOf } from './nix-options.ts';
 import { RealiseLog } from './realise-log.ts';
 import { rootExpression } from './root-expression.ts';
@@ -20,6 +21,10 @@ export interface NixStoreDeps {
 
 /** Longest list of paths that Nix may answer with, in bytes: half a million paths. */
 const MAX_ANSWER = 64 * 1024 * 1024;
+/** How often a closure is realised again that a garbage collection takes meanwhile. */
+const COLLECTED_TRIES = 5;
+/** How long the end of a garbage collection is waited for, in milliseconds; a long one must not hold up pulls. */
+const COLLECTOR_WAIT_MS = 10_000;
 /** How long Nix may take to say which substituter answered what, after a failure. */
 const DIAGNOSIS_MS = 15_000;
 
@@ -74,17 +79,39 @@ export class NixStoreCli implements NixStore {
     if (first === undefined) throw derivationRefused(derivations);
     const hadRoot = await exists(root);
     try {
-      if (outputs.length === 1) {
-        await this.#substitute(outputs, options, ['--add-root', root, '--indirect']);
-      } else {
-        for (const chunk of argumentChunks(outputs)) await this.#substitute(chunk, options, []);
-        await this.#rootAll(outputs, root, options.signal);
+      for (let tries = 1; ; tries += 1) {
+        await this.#realiseOnce(outputs, root, options);
+        if (await this.#outlivedCollector(root, options.signal)) break;
+        if (tries === COLLECTED_TRIES) throw collectedError(first, tries);
+        this.#log.warn({ path: first }, 'a garbage collection took what was being rooted: realising again');
       }
       if (derivations.length > 0) await this.#checkDerivations(derivations, outputs);
     } catch (error) {
       if (!hadRoot) await this.removeRoot(root);
       throw error;
     }
+  }
+
+  async #realiseOnce(outputs: readonly StorePath[], root: string, options: RealiseOptions): Promise<void> {
+    if (outputs.length === 1) {
+      await this.#substitute(outputs, options, ['--add-root', root, '--indirect']);
+      return;
+    }
+    for (const chunk of argumentChunks(outputs)) await this.#substitute(chunk, options, []);
+    await this.#rootAll(outputs, root, options.signal);
+  }
+
+  /**
+   * A collection that read the roots just before this one was made may take the path after the process that made it, and held it
+   * by a temporary root, has ended: about one in fifty pulls beside a collector that never rests. So what is rooted counts
+   * when a collection that runs now has ended and it is still there; every later one sees the root.
+   */
+  async #outlivedCollector(root: string, signal: AbortSignal | undefined): Promise<boolean> {
+    const realStoreDir = await this.realStoreDir();
+    if (!(await collectorEnded(collectorLock(realStoreDir), COLLECTOR_WAIT_MS, signal))) {
+      this.#log.warn({ root }, 'a garbage collection still runs; its end is not waited for');
+    }
+    return (await exists(root)) && exists(join(realStoreDir, basename(await readlink(root))));
   }
 
   async valid(paths: readonly StorePath[]): Promise<ReadonlySet<StorePath>> {
