@@ -1,4 +1,4 @@
-import { StatusError } from '../errors.ts';
+import { UsageError } from './usage-error.ts';
 
 /** What an image runs on, in the OCI image specification's (Go's) names. */
 export interface Platform {
@@ -30,14 +30,13 @@ const ARM_VARIANTS: ReadonlyMap<string, string> = new Map([
 /**
  * `os/arch[/variant]`, aliases of architectures made Go's.
  *
- * @throws StatusError InvalidArgument for anything else.
+ * @throws UsageError for anything else.
  */
 export function parsePlatform(text: string): Platform {
   const [os = '', architecture = '', variant, ...rest] = text.toLowerCase().split('/');
   const words = [os, architecture, ...(variant === undefined ? [] : [variant])];
   if (rest.length > 0 || !words.every((word) => /^[a-z0-9_.-]+$/.test(word))) {
-    throw new StatusError(
-      'InvalidArgument',
+    throw new UsageError(
       `platform ${JSON.stringify(text)}: expected os/arch or os/arch/variant, for example linux/arm64`,
     );
   }
