@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { execa } from 'execa';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import { silentLog } from '../../../src/log.ts';
@@ -83,9 +92,10 @@ export async function collectGarbage(): Promise<void> {
 export function openStore(
   substituters: readonly string[],
   settings: Readonly<Record<string, string>> = {},
+  program = 'nix-store',
 ): NixStoreCli {
   return new NixStoreCli(
-    { substituters, settings: { 'require-sigs': 'false', 'download-attempts': '1', ...settings } },
+    { program, substituters, settings: { 'require-sigs': 'false', 'download-attempts': '1', ...settings } },
     { log: silentLog, env: process.env },
   );
 }
@@ -100,4 +110,12 @@ async function commandLines(): Promise<string[]> {
   const listed = await run('sh', '-c', 'ls -d /proc/[0-9]*');
   // The grep itself names the text too: it is not in the list, which is older than it.
   return listed.split('\n').map((directory) => `${directory}/cmdline`);
+}
+
+/** A shell text in the place of `nix-store`; the rest of Nix stands beside it. Returns its path. */
+export function wrapNixStore(text: string): string {
+  const directory = mkdtempSync(`${ROOTS}/bin-`);
+  for (const name of ['nix', 'nix-instantiate']) symlinkSync(`/usr/bin/${name}`, `${directory}/${name}`);
+  writeFileSync(`${directory}/nix-store`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  return `${directory}/nix-store`;
 }
