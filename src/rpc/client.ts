@@ -178,10 +178,18 @@ function cancelOn(signal: AbortSignal | undefined, call: Call): Disposable {
   return { [Symbol.dispose]: () => signal?.removeEventListener('abort', cancel) };
 }
 
+/**
+ * grpc-js's words for a stream that was closed without an answer, which it calls INTERNAL: the server went away while it
+ * worked, as with a connection that breaks.
+ */
+const ENDED_WITHOUT_STATUS = 'Call ended without gRPC status';
+
 function fromGrpc(method: Method, error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   if (error instanceof Error && 'code' in error && 'details' in error) {
-    return new StatusError(statusName(Number(error.code)), String(error.details), { cause: error });
+    const details = String(error.details);
+    const code = details.includes(ENDED_WITHOUT_STATUS) ? 'Unavailable' : statusName(Number(error.code));
+    return new StatusError(code, details, { cause: error });
   }
   return new StatusError('Internal', `${method.path}: the answer cannot be read: ${String(error)}`, {
     cause: error,
