@@ -16,7 +16,7 @@ const LAST_ID = 'm:last-id';
  * How far ahead of the ids in use the stored last id runs. An id whose snapshot was never written may still be at work when
  * the daemon was killed (a Nix process that makes its root), so no later run may give it out again.
  */
-const RESERVED_IDS = 1000;
+const RESERVED_IDS = 100;
 
 /** Metadata in LevelDB: one synced batch per change, reads from a copy in memory. */
 export class LevelStore implements MetadataStore {

@@ -93,9 +93,12 @@ async function assertMounted(
   files: ReadonlyMap<string, string>,
   key: string,
 ): Promise<void> {
+  // Relative to their common directory, as containerd's mounter makes long lower directories fit.
+  const snapshots = `${world.snapshotter.root}/snapshots`;
   const commands = mounts.map(({ type, source, target, options }) => {
-    const kind = options.includes('rbind') ? '' : `-t ${type}`;
-    return `mount ${kind} -o '${options.join(',')}' '${source}' '/mnt/${target}'`;
+    if (options.includes('rbind')) return `mount -o '${options.join(',')}' '${source}' '/mnt/${target}'`;
+    const relative = options.map((option) => option.replaceAll(`${snapshots}/`, ''));
+    return `(cd '${snapshots}'; mount -t ${type} -o '${relative.join(',')}' '${source}' '/mnt/${target}')`;
   });
   const names = [...files.keys()].toSorted();
   const read = `cd /mnt; ls -d file-* 2>/dev/null | sort; for f in ${names.join(' ')}; do cat $f; echo; done`;
