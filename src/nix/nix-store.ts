@@ -102,9 +102,9 @@ export class NixStoreCli implements NixStore {
   }
 
   /**
-   * A collection that read the roots just before this one was made may take the path after the process that made it, and held it
-   * by a temporary root, has ended: about one in fifty pulls beside a collector that never rests. So what is rooted counts
-   * when a collection that runs now has ended and it is still there; every later one sees the root.
+   * A collection that ran while the root was made may take the path all the same: seen in one of fifty pulls beside a collector
+   * that never rests; probably it had read the roots before, and the process that held the path by a temporary root ended
+   * before it read those. So what is rooted counts when a collection that runs now has ended and it is still there.
    */
   async #outlivedCollector(root: string, signal: AbortSignal | undefined): Promise<boolean> {
     const realStoreDir = await this.realStoreDir();
