@@ -1,4 +1,4 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
@@ -13,13 +13,9 @@ const ROOT_NAME = /^(?:\.\d+_)?(\d+)$/;
 export class GcRoots {
   readonly directory: string;
 
+  /** @param options.directory exists. */
   constructor(options: { readonly directory: string }) {
     this.directory = options.directory;
-  }
-
-  /** Makes the directory. */
-  async open(): Promise<void> {
-    await this.#named(() => mkdir(this.directory, { recursive: true, mode: 0o755 }));
   }
 
   link(id: number): string {

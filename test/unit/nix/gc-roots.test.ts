@@ -9,11 +9,10 @@ describe('GcRoots', () => {
   let base: string;
   let roots: GcRoots;
 
-  beforeEach(async () => {
+  beforeEach(() => {
     base = mkdtempSync(join(tmpdir(), 'roots-'));
     roots = new GcRoots({ directory: join(base, 'gcroots') });
-    await roots.open();
-    await roots.open();
+    mkdirSync(roots.directory);
   });
   afterEach(() => rmSync(base, { recursive: true }));
 
@@ -36,6 +35,6 @@ describe('GcRoots', () => {
   it('names its directory when it cannot be used', async () => {
     writeFileSync(join(base, 'file'), '');
     const broken = new GcRoots({ directory: join(base, 'file', 'gcroots') });
-    await assert.rejects(broken.open(), { code: 'Internal', message: /file\/gcroots.*ENOTDIR/ });
+    await assert.rejects(broken.list(), { code: 'Internal', message: /file\/gcroots.*ENOTDIR/ });
   });
 });
