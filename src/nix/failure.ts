@@ -2,11 +2,10 @@ import { type StatusCode, StatusError } from '../errors.ts';
 import { cleanText } from './log-line.ts';
 import type { RealiseRecord } from './realise-log.ts';
 
-/** How a Nix process ended. */
-export interface NixExit {
-  readonly exitCode: number | undefined;
-  readonly signal: string | undefined;
-}
+/** How a Nix process ended, or that a Nix daemon refused a request. */
+export type NixExit =
+  | { readonly exitCode: number | undefined; readonly signal: string | undefined }
+  | 'refused by daemon';
 
 /** What one substituter had to say, in words. */
 export interface SubstituterAnswer {
@@ -82,6 +81,11 @@ export function collectedError(path: string, tries: number): StatusError {
     'Unavailable',
     `realise ${path}: a garbage collection took it ${tries} times while it was being rooted; try again when the collection has ended`,
   );
+}
+
+/** Whether Nix says that no room is left. */
+export function saysDiskFull(text: string): boolean {
+  return DISK_FULL.test(text);
 }
 
 /** Derivation files that would have to be built, or cannot be rooted without building them. */
@@ -175,9 +179,14 @@ function judge(exit: NixExit, record: RealiseRecord, answers: readonly Substitut
           : 'push the path to a substituter of this host and try again',
     };
   }
+  return { code: 'Internal', cause: describeExit(exit), nextStep: 'see the lines of Nix' };
+}
+
+function describeExit(exit: NixExit): string {
+  if (exit === 'refused by daemon') return 'the Nix daemon refused it';
   const how =
     exit.signal === undefined ? `exit status ${exit.exitCode ?? 'unknown'}` : `signal ${exit.signal}`;
-  return { code: 'Internal', cause: `nix-store ended with ${how}`, nextStep: 'see the lines of Nix' };
+  return `nix-store ended with ${how}`;
 }
 
 function isOutage(status: number): boolean {

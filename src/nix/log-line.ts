@@ -1,5 +1,5 @@
 /**
- * One line of `--log-format internal-json`. Verbosity levels and the numbers of activity and result types:
+ * One line of `--log-format internal-json`, or one message of a daemon. Verbosity levels and the numbers of activity and result types:
  * nix `src/libutil/include/nix/util/logging.hh`.
  */
 export type LogLine =
@@ -35,9 +35,9 @@ const PREFIX = '@nix ';
  * message: `error` when it starts so, else `info`. Undefined for a structured line that carries nothing we use.
  */
 export function parseLogLine(line: string): LogLine | undefined {
-  if (!line.startsWith(PREFIX)) return plain(line);
+  if (!line.startsWith(PREFIX)) return messageLine(line);
   const value = parseObject(line.slice(PREFIX.length));
-  if (value === undefined) return plain(line);
+  if (value === undefined) return messageLine(line);
   const { action, id, type, level, msg, raw_msg: raw } = value;
   if (action === 'msg' && typeof msg === 'string') {
     const text = typeof raw === 'string' && level === LEVEL.error ? `error: ${raw}` : msg;
@@ -63,7 +63,8 @@ const BEL = String.fromCodePoint(0x07);
 const ESCAPES = new RegExp(`${ESC}(?:\\[[0-9;?]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(?:${BEL}|${ESC}\\\\))`, 'g');
 const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 
-function plain(line: string): LogLine | undefined {
+/** A text that Nix says, as a message; undefined when nothing is left of it without escapes. */
+export function messageLine(line: string): LogLine | undefined {
   const text = cleanText(line);
   if (text === '') return undefined;
   const level = /^error\b/i.test(text) ? LEVEL.error : /^warning\b/i.test(text) ? LEVEL.warning : LEVEL.info;

@@ -13,19 +13,25 @@ export interface NixStoreOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+/** The nix.conf settings of our calls, by name; which store is none of them. */
+export function overridesOf(options: NixStoreOptions): ReadonlyMap<string, string> {
+  return new Map([
+    // A miss must not be remembered: the next pull may come right after the push to the cache.
+    ['narinfo-cache-negative-ttl', '0'],
+    ...(options.substituters === undefined
+      ? []
+      : [['substituters', options.substituters.join(' ')] as const]),
+    ...Object.entries(options.settings ?? {}),
+  ]);
+}
+
 /**
- * `--max-jobs 0` is left out on purpose: before Nix 2.16 it also limits how many paths are fetched at a time,
- * and a path that is no derivation file is only ever substituted.
+ * The store and {@link overridesOf} as command-line arguments. `--max-jobs 0` is left out on purpose: before Nix 2.16 it also
+ * limits how many paths are fetched at a time, and a path that is no derivation file is only ever substituted.
  */
 export function settingsOf(options: NixStoreOptions): readonly string[] {
-  const settings = {
-    // A miss must not be remembered: the next pull may come right after the push to the cache.
-    'narinfo-cache-negative-ttl': '0',
-    ...(options.store === undefined ? {} : { store: options.store }),
-    ...(options.substituters === undefined ? {} : { substituters: options.substituters.join(' ') }),
-    ...options.settings,
-  };
-  return Object.entries(settings).flatMap(([name, value]) => ['--option', name, value]);
+  const store = options.store === undefined ? [] : [['store', options.store] as const];
+  return [...store, ...overridesOf(options)].flatMap(([name, value]) => ['--option', name, value]);
 }
 
 /** The environment of our Nix processes: the daemon's own, in English, without a store chosen behind our back. */

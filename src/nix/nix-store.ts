@@ -1,30 +1,25 @@
-import { lstat, readlink, rm } from 'node:fs/promises';
-import { basename, isAbsolute, join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { parseStorePath, type StorePath } from '../closure/store-path.ts';
-import { errnoOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { argumentChunks } from './argument-chunks.ts';
-import { askStoreUri } from './ask-store-uri.ts';
-import { collectorEnded, collectorLock } from './collector.ts';
-import { collectedError, derivationRefused, nixFailure, realiseFailure } from './failure.ts';
+import { nixFailure, realiseFailure } from './failure.ts';
+import { awaitCollector, isThere, keepRealised } from './keep-realised.ts';
 import { besideOf, environment, type NixStoreOptions, settingsOf } from './nix-options.ts';
 import { RealiseLog } from './realise-log.ts';
 import { rootExpression } from './root-expression.ts';
 import { type NixResult, runNix } from './run-nix.ts';
-import { realStoreDirOf } from './store-uri.ts';
+import { StoreLocation } from './store-location.ts';
 import type { NixStore, RealiseOptions } from './store.ts';
 
 export interface NixStoreDeps {
   readonly log: Log;
   readonly env: NodeJS.ProcessEnv;
+  /** Shared with another backend of the same store. */
+  readonly location?: StoreLocation;
 }
 
 /** Longest list of paths that Nix may answer with, in bytes: half a million paths. */
 const MAX_ANSWER = 64 * 1024 * 1024;
-/** How often a closure is realised again that a garbage collection takes meanwhile. */
-const COLLECTED_TRIES = 5;
-/** How long the end of a garbage collection is waited for, in milliseconds; a long one must not hold up pulls. */
-const COLLECTOR_WAIT_MS = 10_000;
 /** How long Nix may take to say which substituter answered what, after a failure. */
 const DIAGNOSIS_MS = 15_000;
 
@@ -34,36 +29,23 @@ export class NixStoreCli implements NixStore {
   readonly #env: Readonly<Record<string, string>>;
   readonly #settings: readonly string[];
   readonly #log: Log;
-  #realStoreDir: Promise<string> | undefined;
+  readonly #location: StoreLocation;
 
   /**
    * Starts no process: ordinary images need no Nix.
    *
-   * @throws StatusError InvalidArgument for a store that cannot be used (see {@link realStoreDirOf}).
+   * @throws StatusError InvalidArgument for a store that cannot be used (see {@link StoreLocation}).
    */
   constructor(options: NixStoreOptions, deps: NixStoreDeps) {
-    const realStoreDir =
-      options.realStoreDir ?? (options.store === undefined ? undefined : realStoreDirOf(options.store));
-    if (realStoreDir !== undefined) {
-      if (!isAbsolute(realStoreDir)) {
-        throw new StatusError(
-          'InvalidArgument',
-          `real store directory ${realStoreDir}: not an absolute path`,
-        );
-      }
-      this.#realStoreDir = Promise.resolve(realStoreDir);
-    }
     this.#program = options.program ?? 'nix-store';
     this.#env = environment(deps.env);
     this.#settings = settingsOf(options);
     this.#log = deps.log;
+    this.#location = deps.location ?? new StoreLocation(options, deps);
   }
 
   realStoreDir(): Promise<string> {
-    this.#realStoreDir ??= askStoreUri(besideOf(this.#program, 'nix'), this.#env, this.#log).then(
-      realStoreDirOf,
-    );
-    return this.#realStoreDir;
+    return this.#location.realStoreDir();
   }
 
   /** What `nix-store --version` prints. Throws StatusError FailedPrecondition when Nix is not installed. */
@@ -73,23 +55,13 @@ export class NixStoreCli implements NixStore {
   }
 
   async realise(paths: readonly StorePath[], root: string, options: RealiseOptions = {}): Promise<void> {
-    const derivations = paths.filter(isDerivation);
-    const outputs = paths.filter((path) => !isDerivation(path));
-    const [first] = outputs;
-    if (first === undefined) throw derivationRefused(derivations);
-    const hadRoot = await exists(root);
-    try {
-      for (let tries = 1; ; tries += 1) {
-        await this.#realiseOnce(outputs, root, options);
-        if (await this.#outlivedCollector(root, options.signal)) break;
-        if (tries === COLLECTED_TRIES) throw collectedError(first, tries);
-        this.#log.warn({ path: first }, 'a garbage collection took what was being rooted: realising again');
-      }
-      if (derivations.length > 0) await this.#checkDerivations(derivations, outputs);
-    } catch (error) {
-      if (!hadRoot) await this.removeRoot(root);
-      throw error;
-    }
+    await keepRealised(paths, root, {
+      realise: (outputs) => this.#realiseOnce(outputs, root, options),
+      survived: () => this.#outlivedCollector(root, options.signal),
+      closure: (outputs) => this.closure(outputs),
+      removeRoot: () => this.removeRoot(root),
+      log: this.#log,
+    });
   }
 
   async #realiseOnce(outputs: readonly StorePath[], root: string, options: RealiseOptions): Promise<void> {
@@ -108,10 +80,8 @@ export class NixStoreCli implements NixStore {
    */
   async #outlivedCollector(root: string, signal: AbortSignal | undefined): Promise<boolean> {
     const realStoreDir = await this.realStoreDir();
-    if (!(await collectorEnded(collectorLock(realStoreDir), COLLECTOR_WAIT_MS, signal))) {
-      this.#log.warn({ root }, 'a garbage collection still runs; its end is not waited for');
-    }
-    return (await exists(root)) && exists(join(realStoreDir, basename(await readlink(root))));
+    await awaitCollector(realStoreDir, root, this.#log, signal);
+    return await isThere(root, realStoreDir);
   }
 
   async valid(paths: readonly StorePath[]): Promise<ReadonlySet<StorePath>> {
@@ -133,6 +103,17 @@ export class NixStoreCli implements NixStore {
       }
     }
     return [...closure].toSorted();
+  }
+
+  async references(path: StorePath): Promise<ReadonlySet<StorePath> | undefined> {
+    if (!(await this.valid([path])).has(path)) return undefined;
+    const answer = await this.#query(['--query', '--references', path]);
+    return new Set(
+      answer
+        .split('\n')
+        .map(parseStorePath)
+        .filter((reference) => reference !== undefined),
+    );
   }
 
   async removeRoot(root: string): Promise<void> {
@@ -204,12 +185,6 @@ export class NixStoreCli implements NixStore {
     if (result.exitCode !== 0) throw realiseFailure(paths, result, log.record());
   }
 
-  async #checkDerivations(derivations: readonly StorePath[], outputs: readonly StorePath[]): Promise<void> {
-    const closure = new Set(await this.closure(outputs));
-    const refused = derivations.filter((path) => !closure.has(path));
-    if (refused.length > 0) throw derivationRefused(refused);
-  }
-
   async #query(args: readonly string[]): Promise<string> {
     const log = new RealiseLog();
     const result: NixResult = await runNix({
@@ -228,17 +203,3 @@ export class NixStoreCli implements NixStore {
 
 const STRUCTURED = ['--log-format', 'internal-json'];
 const PLAIN_EVALUATION = ['--option', 'restrict-eval', 'false', '--option', 'pure-eval', 'false'];
-
-function isDerivation(path: StorePath): boolean {
-  return path.endsWith('.drv');
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await lstat(path);
-    return true;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false;
-    throw new StatusError('Internal', `GC root ${path}: cannot be looked up`, { cause: error });
-  }
-}

@@ -44,7 +44,11 @@ export class RealiseLog {
   /** Takes one line of stderr; true when the progress may have changed. */
   add(text: string): boolean {
     const line = parseLogLine(text);
-    if (line === undefined) return false;
+    return line !== undefined && this.take(line);
+  }
+
+  /** As {@link add}, for a line that is parsed already. */
+  take(line: LogLine): boolean {
     switch (line.kind) {
       case 'message':
         return this.#message(line);

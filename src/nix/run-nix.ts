@@ -62,7 +62,8 @@ export async function runNix(run: NixRun): Promise<NixResult> {
   if (result.isMaxBuffer) {
     throw new StatusError('ResourceExhausted', `${run.program}: more than ${run.maxOutput} bytes of output`);
   }
-  if (result.exitCode === undefined && result.signal === undefined) throw notStarted(run, result.cause);
+  if (result.exitCode === undefined && result.signal === undefined)
+    throw programMissing(run.program, run.env, result.cause);
   return {
     exitCode: result.exitCode,
     signal: result.signal ?? shellSignal(result.exitCode),
@@ -74,12 +75,17 @@ function cancelled(run: NixRun): StatusError {
   return new StatusError('Cancelled', `${run.program} was stopped because nobody waits for it any more`);
 }
 
-function notStarted(run: NixRun, cause: unknown): StatusError {
+/** The error for a Nix program that could not be started. */
+export function programMissing(
+  program: string,
+  env: Readonly<Record<string, string>>,
+  cause: unknown,
+): StatusError {
   const reason =
-    errnoOf(cause) === 'ENOENT' ? `not found in PATH ${run.env['PATH'] ?? '(empty)'}` : messageOf(cause);
+    errnoOf(cause) === 'ENOENT' ? `not found in PATH ${env['PATH'] ?? '(empty)'}` : messageOf(cause);
   return new StatusError(
     'FailedPrecondition',
-    `${run.program}: ${reason}; install Nix on this host (Debian: apt install nix-bin), ` +
+    `${program}: ${reason}; install Nix on this host (Debian: apt install nix-bin), ` +
       'or name its nix-store program in the configuration',
     { cause },
   );

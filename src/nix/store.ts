@@ -17,7 +17,7 @@ export interface RealiseOptions {
 }
 
 /**
- * The Nix store of the host. Backends: `nix-store` as a child process; later the daemon's worker protocol.
+ * The Nix store of the host. Backends: the Nix daemon's worker protocol, and `nix-store` as a child process.
  * Every failure is a StatusError whose message carries the path, the substituters asked and Nix's last lines;
  * codes: see `failure.ts`, and Cancelled.
  */
@@ -44,6 +44,9 @@ export interface NixStore {
 
   /** The closure of valid paths, sorted, each once. */
   closure(paths: readonly StorePath[]): Promise<readonly StorePath[]>;
+
+  /** What a path refers to, itself included when it does; undefined when it is not valid. */
+  references(path: StorePath): Promise<ReadonlySet<StorePath> | undefined>;
 
   /** Removes a root made by {@link realise}; a root that is not there is no error. */
   removeRoot(root: string): Promise<void>;

@@ -8,7 +8,7 @@ import { StatusError } from '../errors.ts';
  */
 export async function waitFor(
   work: Promise<void>,
-  { signal, deadlineMs }: { readonly signal?: AbortSignal; readonly deadlineMs?: number },
+  { signal, deadlineMs }: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number },
   describe: () => string,
 ): Promise<void> {
   const { promise: stopped, reject } = Promise.withResolvers<never>();

@@ -47,6 +47,10 @@ class HeldStore implements NixStore {
   closure(): Promise<readonly StorePath[]> {
     return Promise.resolve([]);
   }
+
+  references(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
 }
 
 let store: HeldStore;

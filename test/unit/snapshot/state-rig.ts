@@ -36,6 +36,10 @@ export class LinkingNixStore implements NixStore {
     return Promise.resolve(paths);
   }
 
+  references(path: StorePath): Promise<ReadonlySet<StorePath>> {
+    return Promise.resolve(new Set([path]));
+  }
+
   removeRoot(root: string): Promise<void> {
     return rm(root, { force: true });
   }

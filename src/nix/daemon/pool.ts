@@ -1,0 +1,117 @@
+import pLimit, { type LimitFunction } from 'p-limit';
+import { StatusError } from '../../errors.ts';
+import type { DaemonConnection } from './connection.ts';
+
+export interface PoolOptions {
+  /** How many connections may be open at a time. */
+  readonly size: number;
+  /** How long an idle connection is kept, in milliseconds. */
+  readonly idleMs: number;
+}
+
+/**
+ * Connections for short questions, kept for a while. Nothing that takes a temporary root belongs here: Nix holds it until
+ * the connection ends, and would keep paths that nobody needs.
+ */
+export class ConnectionPool {
+  readonly #idleMs: number;
+  readonly #open: () => Promise<DaemonConnection>;
+  readonly #limit: LimitFunction;
+  readonly #idle: { readonly connection: DaemonConnection; readonly timer: NodeJS.Timeout }[] = [];
+  readonly #ending = new Set<Promise<void>>();
+  #closed = false;
+
+  constructor({ size, idleMs }: PoolOptions, { open }: { readonly open: () => Promise<DaemonConnection> }) {
+    this.#idleMs = idleMs;
+    this.#open = open;
+    this.#limit = pLimit(size);
+  }
+
+  /**
+   * Runs `work` on a connection of its own. It runs once more when a kept connection turns out to be gone, so it must be
+   * possible to repeat it.
+   */
+  async use<T>(work: (connection: DaemonConnection) => Promise<T>): Promise<T> {
+    return await this.#limit(async () => {
+      if (this.#closed) throw new StatusError('Unavailable', 'the connections to Nix are closed');
+      const kept = this.#takeIdle();
+      if (kept !== undefined) {
+        try {
+          return await this.#run(kept, work);
+        } catch (error) {
+          if (!(error instanceof StatusError) || error.code !== 'Unavailable') throw error;
+        }
+      }
+      return await this.#run(await this.#open(), work);
+    });
+  }
+
+  /** Opens a connection that the next question will find, unless one idles; a failure is left to that question. */
+  warm(): void {
+    if (this.#closed || this.#idle.length > 0) return;
+    const opening = this.#limit(async () => {
+      const connection = await this.#open();
+      if (this.#closed) this.end(connection);
+      else this.#keep(connection);
+    }).catch(() => {});
+    this.#ending.add(opening);
+    void opening.then(() => this.#ending.delete(opening));
+  }
+
+  /** Hands over an idle connection that is at most so old; its taker ends it. */
+  takeFresh(maxAgeMs: number): DaemonConnection | undefined {
+    const now = performance.now();
+    const at = this.#idle.findIndex(
+      ({ connection }) => connection.usable && now - connection.openedAt <= maxAgeMs,
+    );
+    const [taken] = at < 0 ? [] : this.#idle.splice(at, 1);
+    clearTimeout(taken?.timer);
+    return taken?.connection;
+  }
+
+  /** Nobody waits for the end of a connection but {@link close}. */
+  end(connection: DaemonConnection): void {
+    const ending = connection.close().finally(() => this.#ending.delete(ending));
+    this.#ending.add(ending);
+  }
+
+  /** Ends the connections that idle, and those in use as soon as they are free. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      clearTimeout(idle.timer);
+      this.end(idle.connection);
+    }
+    while (this.#ending.size > 0) await Promise.all(this.#ending);
+  }
+
+  async #run<T>(
+    connection: DaemonConnection,
+    work: (connection: DaemonConnection) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await work(connection);
+    } finally {
+      if (connection.usable && !this.#closed) this.#keep(connection);
+      else this.end(connection);
+    }
+  }
+
+  #takeIdle(): DaemonConnection | undefined {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      clearTimeout(idle.timer);
+      if (idle.connection.usable) return idle.connection;
+      this.end(idle.connection);
+    }
+    return undefined;
+  }
+
+  #keep(connection: DaemonConnection): void {
+    const timer = setTimeout(() => {
+      const at = this.#idle.findIndex((idle) => idle.connection === connection);
+      if (at >= 0) this.#idle.splice(at, 1);
+      this.end(connection);
+    }, this.#idleMs);
+    this.#idle.push({ connection, timer });
+  }
+}
