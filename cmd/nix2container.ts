@@ -63,7 +63,7 @@ const program = yargs(hideBin(process.argv))
         .option('compression', {
           choices: ['gzip', 'zstd', 'none'] as const,
           default: 'gzip' as const,
-          describe: 'of the layer that is added',
+          describe: 'of the layers that are added',
         })
         .option('annotate', {
           choices: ['closure', 'paths'] as const,

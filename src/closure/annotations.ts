@@ -7,6 +7,8 @@ export const CLOSURE_ANNOTATION = 'containerd.io/snapshot/nix-closure';
 export const LEGACY_LAYER_ANNOTATION = 'containerd.io/snapshot/nix-layer';
 /** Legacy format: this prefix and a number, one store path each. */
 export const LEGACY_PATH_PREFIX = 'containerd.io/snapshot/nix-store-path.';
+/** Digest of the layer's own blob: lets the snapshotter ask whether the blob is at hand. */
+export const LAYER_DIGEST_ANNOTATION = 'containerd.io/snapshot/nix-layer-digest';
 
 /** A layer may name this many store paths by labels of their own; the largest system closures have about 10,000. */
 const MAX_LEGACY_PATHS = 50_000;

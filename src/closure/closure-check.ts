@@ -5,13 +5,20 @@ import type { StorePath } from './store-path.ts';
 
 export interface ClosureCheckDeps {
   readonly closures: Pick<ClosureReader, 'pathsOf'>;
-  /** The closure of valid paths, as the store knows it. */
-  readonly store: { closure(paths: readonly StorePath[]): Promise<readonly StorePath[]> };
+  readonly store: {
+    /** What a path refers to; undefined when it is not valid. */
+    references(path: StorePath): Promise<ReadonlySet<StorePath> | undefined>;
+    /** The closure of valid paths. */
+    closure(paths: readonly StorePath[]): Promise<readonly StorePath[]>;
+  };
 }
 
 /**
  * Sees to it that a `closureInfo` output lists only paths that it refers to: its GC root keeps no others, and a container
  * must not be shown what may be collected under it. A path that passed is not asked about again.
+ *
+ * One question is enough for a list as `closureInfo` writes it: it names every path, so that Nix finds a direct reference to
+ * each. Only a list that lacks one makes the whole closure be walked.
  */
 export class ClosureCheck {
   readonly #deps: ClosureCheckDeps;
@@ -28,8 +35,13 @@ export class ClosureCheck {
   async check(closure: LayerClosure): Promise<void> {
     if (closure.kind === 'paths' || this.#passed.has(closure.path)) return;
     const { closures, store } = this.#deps;
-    const referred = new Set(await store.closure([closure.path]));
-    const stray = (await closures.pathsOf(closure)).find((path) => !referred.has(path));
+    const direct = await store.references(closure.path);
+    let strays = (await closures.pathsOf(closure)).filter((path) => direct?.has(path) !== true);
+    if (strays.length > 0) {
+      const referred = new Set(await store.closure([closure.path]));
+      strays = strays.filter((path) => !referred.has(path));
+    }
+    const [stray] = strays;
     if (stray !== undefined) {
       throw new StatusError(
         'InvalidArgument',

@@ -1,5 +1,6 @@
 import {
   CLOSURE_ANNOTATION,
+  LAYER_DIGEST_ANNOTATION,
   LEGACY_LAYER_ANNOTATION,
   LEGACY_PATH_PREFIX,
   type LayerClosure,
@@ -7,7 +8,7 @@ import {
 import { StatusError } from '../errors.ts';
 import type { BaseImage } from './base-image.ts';
 import { describe, describeManifest, encodeJson, MEDIA } from './descriptor.ts';
-import type { RunConfig } from './image-config.ts';
+import type { History, RunConfig } from './image-config.ts';
 import { mergeRunConfig } from './merge-config.ts';
 import type { OutputImage, OutputLayer } from './output-image.ts';
 import type { Platform } from './platform.ts';
@@ -19,9 +20,11 @@ const BASE_DIGEST_ANNOTATION = 'org.opencontainers.image.base.digest';
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
 /**
- * Puts a layer on a base image: merged config, history, diff ids, manifest. Pure.
+ * Puts a Nix layer, and the layer of links that goes with it, on a base image: merged config, history, diff ids,
+ * manifest. Pure.
  *
- * @param layer without annotations; those for `closure` are added here.
+ * @param nixLayer without annotations; those for `closure` are added here.
+ * @param rootLinks the links at the container's root, where there are any.
  * @throws StatusError ResourceExhausted when so many paths are annotated that the manifest grows beyond 4 MiB.
  */
 export function assembleImage(parts: {
@@ -30,14 +33,12 @@ export function assembleImage(parts: {
   readonly base: BaseImage;
   readonly config: RunConfig;
   readonly closure: LayerClosure;
-  readonly layer: OutputLayer;
+  readonly nixLayer: OutputLayer;
+  readonly rootLinks?: OutputLayer;
 }): OutputImage {
-  const { ref, platform, base, closure } = parts;
-  const layer: OutputLayer = {
-    ...parts.layer,
-    descriptor: { ...parts.layer.descriptor, annotations: closureAnnotations(closure) },
-  };
-  const layers = [...base.layers, layer];
+  const { ref, platform, base, rootLinks } = parts;
+  const nixLayer = annotated(parts.nixLayer, parts.closure);
+  const layers = [...base.layers, nixLayer, ...(rootLinks === undefined ? [] : [rootLinks])];
   const author = base.config['author'];
   const configBytes = encodeJson({
     created: CREATED,
@@ -47,7 +48,11 @@ export function assembleImage(parts: {
     ...(platform.variant === undefined ? {} : { variant: platform.variant }),
     config: mergeRunConfig(base.config.config ?? {}, parts.config),
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
-    history: [...base.history, { created: CREATED, created_by: 'nix2container', comment: 'Nix store paths' }],
+    history: [
+      ...base.history,
+      historyEntry('Nix store paths'),
+      ...(rootLinks === undefined ? [] : [historyEntry('links to Nix store paths')]),
+    ],
   });
   const config = { descriptor: describe(MEDIA.ociConfig, configBytes), bytes: configBytes };
   const manifest = describeManifest(
@@ -65,8 +70,18 @@ export function assembleImage(parts: {
   return { ref, platform, manifest, config, layers };
 }
 
-/** What containerd hands to the snapshotter as labels. */
-export function closureAnnotations(closure: LayerClosure): Record<string, string> {
+function historyEntry(comment: string): History {
+  return { created: CREATED, created_by: 'nix2container', comment };
+}
+
+/** With what containerd hands to the snapshotter as labels. */
+function annotated(layer: OutputLayer, closure: LayerClosure): OutputLayer {
+  const { descriptor } = layer;
+  const annotations = { ...closureAnnotations(closure), [LAYER_DIGEST_ANNOTATION]: descriptor.digest };
+  return { ...layer, descriptor: { ...descriptor, annotations } };
+}
+
+function closureAnnotations(closure: LayerClosure): Record<string, string> {
   if (closure.kind === 'closure-info') return { [CLOSURE_ANNOTATION]: closure.path };
   const paths = closure.paths.map((path, i) => [`${LEGACY_PATH_PREFIX}${i}`, path]);
   return { [LEGACY_LAYER_ANNOTATION]: 'true', ...Object.fromEntries(paths) };

@@ -1,7 +1,8 @@
+import type { LayerEntry } from '../closure/nix-layer.ts';
 import type { StorePath } from '../closure/store-path.ts';
 import type { BaseImage } from './base-image.ts';
 import type { RunConfig } from './image-config.ts';
-import { type LayerEntry, resolveInLayer } from './nix-layer.ts';
+import { resolveRootLink } from './root-links.ts';
 import { storePathOf } from './store-files.ts';
 
 /** Docker refuses more layers than this. */
@@ -11,23 +12,26 @@ const MAX_LAYERS = 127;
  * What is legal but will hurt when the image is run, in plain words. Pure.
  *
  * @param merged the finished config.
- * @param closure all store paths of the layer.
+ * @param layers how many the image has.
+ * @param links those at the container's root.
+ * @param closure all store paths of the image's Nix layer.
  * @param mentioned the store paths that config and copy-to-root name.
  */
 export function buildWarnings(image: {
   readonly base: BaseImage;
   readonly merged: RunConfig;
-  readonly entries: readonly LayerEntry[];
+  readonly layers: number;
+  readonly links: readonly LayerEntry[];
   readonly closure: ReadonlySet<StorePath>;
   readonly mentioned: readonly StorePath[];
 }): readonly string[] {
-  const { base, merged, entries, closure, mentioned } = image;
+  const { base, merged, layers, links, closure, mentioned } = image;
   const warnings: string[] = [];
   for (const path of mentioned) {
     if (!closure.has(path))
       warnings.push(`${path} is used but is not in the closure: containers will not have it`);
   }
-  warnings.push(...programWarnings(merged, entries, base.layers.length > 0));
+  warnings.push(...programWarnings(merged, links, base.layers.length > 0));
   const volumes = Object.keys(merged.Volumes ?? {});
   if (volumes.length > 0) {
     warnings.push(
@@ -36,35 +40,35 @@ export function buildWarnings(image: {
     );
   }
   const user = (merged.User ?? '').split(':')[0] ?? '';
-  if (/[^0-9]/.test(user) && base.layers.length === 0 && !has(entries, 'etc/passwd')) {
+  if (/[^0-9]/.test(user) && base.layers.length === 0 && !has(links, 'etc/passwd')) {
     warnings.push(`user ${JSON.stringify(user)} is a name, but the image has no /etc/passwd: use a number`);
   }
   if ((base.config.config?.OnBuild ?? []).length > 0) {
     warnings.push('the base image has ONBUILD triggers: they are for a Dockerfile and are left out');
   }
-  if (base.layers.length + 1 > MAX_LAYERS) {
-    warnings.push(`the image has ${base.layers.length + 1} layers: Docker takes at most ${MAX_LAYERS}`);
+  if (layers > MAX_LAYERS) {
+    warnings.push(`the image has ${layers} layers: Docker takes at most ${MAX_LAYERS}`);
   }
   return warnings;
 }
 
 function programWarnings(
   merged: RunConfig,
-  entries: readonly LayerEntry[],
+  links: readonly LayerEntry[],
   hasBase: boolean,
 ): readonly string[] {
   const program = merged.Entrypoint?.[0] ?? merged.Cmd?.[0];
   if (program === undefined) return ['no entrypoint and no command are set: a container must be given one'];
   if (program.startsWith('/')) {
     if (storePathOf(program) !== undefined || hasBase) return [];
-    if (resolveInLayer(entries, program) !== undefined) return [];
+    if (resolveRootLink(links, program) !== undefined) return [];
     return [`the program ${program} is not in the image: add it by --copy-to-root, or name its store path`];
   }
   const hasPath = (merged.Env ?? []).some((variable) => variable.startsWith('PATH='));
-  if (hasPath || hasBase || ['bin', 'usr/bin'].some((dir) => has(entries, `${dir}/${program}`))) return [];
+  if (hasPath || hasBase || ['bin', 'usr/bin'].some((dir) => has(links, `${dir}/${program}`))) return [];
   return [`the program ${JSON.stringify(program)} is no absolute path, and neither PATH nor /bin has it`];
 }
 
-function has(entries: readonly LayerEntry[], path: string): boolean {
-  return entries.some((entry) => entry.path === path) || resolveInLayer(entries, path) !== undefined;
+function has(links: readonly LayerEntry[], path: string): boolean {
+  return links.some((link) => link.path === path) || resolveRootLink(links, path) !== undefined;
 }

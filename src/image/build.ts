@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LayerClosure } from '../closure/annotations.ts';
+import { type LayerEntry, planNixLayer } from '../closure/nix-layer.ts';
 import type { StorePath } from '../closure/store-path.ts';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import { assembleImage } from './assemble.ts';
@@ -15,11 +16,11 @@ import { detectPlatform } from './detect-platform.ts';
 import type { RunConfig } from './image-config.ts';
 import { writeLayer } from './layer-blob.ts';
 import { mergeRunConfig } from './merge-config.ts';
-import { type LayerEntry, planNixLayer } from './nix-layer.ts';
 import type { NixQuery } from './nix-query.ts';
 import { openImages } from './open-images.ts';
-import type { OutputImage } from './output-image.ts';
+import type { OutputImage, OutputLayer } from './output-image.ts';
 import type { Platform } from './platform.ts';
+import { planRootLinks } from './root-links.ts';
 import type { StoreFiles } from './store-files.ts';
 import { writeDockerArchive, writeOciArchive } from './write-archive.ts';
 import { writeOciLayout } from './write-layout.ts';
@@ -66,14 +67,16 @@ const WRITERS: Readonly<Record<OutputFormat, (image: OutputImage, out: string) =
 interface Contents {
   readonly closure: LayerClosure;
   readonly paths: readonly StorePath[];
-  readonly entries: readonly LayerEntry[];
+  readonly nixLayer: readonly LayerEntry[];
+  readonly rootLinks: readonly LayerEntry[];
   /** Where to look for programs, most telling first. */
   readonly programs: readonly StorePath[];
   readonly mentioned: readonly StorePath[];
 }
 
 /**
- * Builds an image whose top layer names a closure, and writes it. Same input, same bytes.
+ * Builds an image with a layer that names a closure, and one of links to it where they are asked for, and writes it. Same
+ * input, same bytes.
  *
  * @throws StatusError; nothing is left at `out` on failure (a layout keeps blobs nothing names).
  */
@@ -84,7 +87,7 @@ export async function buildImage(
   const contents = await readContents(options, deps);
   const program = options.config.Entrypoint?.[0] ?? options.config.Cmd?.[0];
   const wanted =
-    options.platform ?? (await detectPlatform(contents.entries, program, contents.programs, deps.store));
+    options.platform ?? (await detectPlatform(contents.rootLinks, program, contents.programs, deps.store));
   const set = options.fromImage === undefined ? undefined : await openImages(options.fromImage);
   const temporary = await mkdtemp(join(tmpdir(), 'nix2container-'));
   try {
@@ -97,14 +100,20 @@ export async function buildImage(
         'nothing tells what the image runs on: pass --platform, as linux/amd64',
       );
     }
-    const blob = await writeLayer(contents.entries, options.compression, join(temporary, 'layer'));
+    const layerOf = async (entries: readonly LayerEntry[], name: string): Promise<OutputLayer> => {
+      const { file, ...blob } = await writeLayer(entries, options.compression, join(temporary, name));
+      return { ...blob, open: async () => createReadStream(file) };
+    };
     const image = assembleImage({
       ref: options.ref,
       platform,
       base,
       config: options.config,
       closure: contents.closure,
-      layer: { ...blob, open: async () => createReadStream(blob.file) },
+      nixLayer: await layerOf(contents.nixLayer, 'nix-layer'),
+      ...(contents.rootLinks.length === 0
+        ? {}
+        : { rootLinks: await layerOf(contents.rootLinks, 'root-links') }),
     });
     await writeImage(options, image);
     return {
@@ -112,7 +121,7 @@ export async function buildImage(
       platform,
       digest: image.manifest.descriptor.digest,
       storePaths: contents.paths.length,
-      warnings: warningsOf(options, contents, base),
+      warnings: warningsOf(options, contents, base, image),
     };
   } finally {
     await set?.[Symbol.asyncDispose]();
@@ -157,14 +166,11 @@ async function readContents(
     paths = await nix.closure(roots);
     closure = await nameClosure(options, roots, paths, nix);
   }
-  const entries = planNixLayer(
-    await store.kinds(paths),
-    await Promise.all(trees.map((tree) => store.tree(tree))),
-    closure,
-  );
+  const nixLayer = planNixLayer(await store.kinds(paths), closure);
+  const rootLinks = planRootLinks(await Promise.all(trees.map((tree) => store.tree(tree))), nixLayer);
   // Without store paths on the command line any program of the closure tells the platform.
   const programs = options.closureFile === undefined ? roots : [...new Set([...roots, ...paths])];
-  return { closure, paths, entries, programs, mentioned };
+  return { closure, paths, nixLayer, rootLinks, programs, mentioned };
 }
 
 async function nameClosure(
@@ -178,11 +184,17 @@ async function nameClosure(
     : { kind: 'closure-info', path: await nix.closureInfo(roots, paths) };
 }
 
-function warningsOf(options: BuildOptions, contents: Contents, base: BaseImage): readonly string[] {
+function warningsOf(
+  options: BuildOptions,
+  contents: Contents,
+  base: BaseImage,
+  { layers }: OutputImage,
+): readonly string[] {
   const warnings = buildWarnings({
     base,
     merged: mergeRunConfig(base.config.config ?? {}, options.config),
-    entries: contents.entries,
+    layers: layers.length,
+    links: contents.rootLinks,
     closure: new Set(contents.paths),
     mentioned: contents.mentioned,
   });

@@ -1,26 +1,29 @@
+import type { LayerEntry } from '../closure/nix-layer.ts';
 import type { StorePath } from '../closure/store-path.ts';
 import { platformOfElf } from './elf.ts';
-import { type LayerEntry, resolveInLayer } from './nix-layer.ts';
 import type { Platform } from './platform.ts';
+import { resolveRootLink } from './root-links.ts';
 import { type StoreFiles, storePathOf } from './store-files.ts';
 
 const HEAD_BYTES = 512;
 const MAX_INTERPRETERS = 4;
 
 /**
- * The platform of the programs in a Nix layer: the ELF header of the entrypoint (through `#!` lines), else of the
+ * The platform of the programs in a closure: the ELF header of the entrypoint (through `#!` lines), else of the
  * first program below `bin` of the roots. Nothing of the building machine is asked.
  *
+ * @param links those at the container's root.
+ * @param program the first word of what is run.
  * @returns undefined when there is no program to tell it.
  */
 export async function detectPlatform(
-  entries: readonly LayerEntry[],
+  links: readonly LayerEntry[],
   program: string | undefined,
   roots: readonly StorePath[],
   store: StoreFiles,
 ): Promise<Platform | undefined> {
-  const inLayer = program === undefined ? undefined : resolveInLayer(entries, program);
-  const candidates = inLayer === undefined ? [] : [inLayer];
+  const inStore = program === undefined ? undefined : resolveRootLink(links, program);
+  const candidates = inStore === undefined ? [] : [inStore];
   for (const root of roots) candidates.push(...(await store.programs(root)));
   for (const candidate of candidates) {
     const found = await platformOfProgram(candidate, store);

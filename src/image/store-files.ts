@@ -1,9 +1,10 @@
 import type { Dirent, Stats } from 'node:fs';
 import { lstat, open, readdir, readlink } from 'node:fs/promises';
 import pLimit from 'p-limit';
+import type { LayerEntry, StoreEntry } from '../closure/nix-layer.ts';
 import { parseStorePath, STORE_DIR, type StorePath } from '../closure/store-path.ts';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
-import type { LayerEntry, RootTree, StoreEntry } from './nix-layer.ts';
+import type { RootTree } from './root-links.ts';
 
 const MAX_LINKS = 40;
 

@@ -1,4 +1,5 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
+import { chainId } from '../closure/chain-id.ts';
 import { StatusError } from '../errors.ts';
 import type { ContainerdSession } from './containerd-session.ts';
 import type { Descriptor } from './descriptor.ts';
@@ -31,12 +32,11 @@ export async function unpack(
   let parent: string | undefined;
   for (const [i, layer] of image.layers.entries()) {
     const diffId = image.diffIds[i] ?? '';
-    const chainId = chain(parent, diffId);
-    if (await exists(session, snapshotter, chainId))
-      await session.protect(`snapshots/${snapshotter}`, chainId);
-    else await unpackLayer(session, { layer, diffId, chainId, parent: parent ?? '' }, snapshotter);
+    const name = chainId(parent, diffId);
+    if (await exists(session, snapshotter, name)) await session.protect(`snapshots/${snapshotter}`, name);
+    else await unpackLayer(session, { layer, diffId, name, parent: parent ?? '' }, snapshotter);
     await label(session, layer.digest, { 'containerd.io/uncompressed': diffId });
-    parent = chainId;
+    parent = name;
   }
   if (parent !== undefined) {
     await label(session, image.config.digest, { [`containerd.io/gc.ref.snapshot.${snapshotter}`]: parent });
@@ -44,26 +44,21 @@ export async function unpack(
   return parent;
 }
 
-/** OCI image specification, "Layer ChainID". */
-export function chain(parent: string | undefined, diffId: string): string {
-  if (parent === undefined) return diffId;
-  return `sha256:${createHash('sha256').update(`${parent} ${diffId}`).digest('hex')}`;
-}
-
 interface LayerStep {
   readonly layer: Descriptor;
   readonly diffId: string;
-  readonly chainId: string;
+  /** Of the committed snapshot: the chain ID. */
+  readonly name: string;
   readonly parent: string;
 }
 
 async function unpackLayer(session: ContainerdSession, step: LayerStep, snapshotter: string): Promise<void> {
-  const { layer, diffId, chainId, parent } = step;
-  const key = `extract-${Date.now()}-${randomBytes(6).toString('base64url')} ${chainId}`;
-  const labels = { ...inherited(layer), [REF_LABEL]: chainId };
+  const { layer, diffId, name, parent } = step;
+  const key = `extract-${Date.now()}-${randomBytes(6).toString('base64url')} ${name}`;
+  const labels = { ...inherited(layer), [REF_LABEL]: name };
   try {
     const prepared = await prepare(session, { snapshotter, key, parent, labels });
-    if (prepared === 'exists') return;
+    if (prepared === 'exists') return await session.protect(`snapshots/${snapshotter}`, name);
     const applied = await session.diff.Apply({ diff: wire(layer), mounts: prepared }, session.call);
     if (applied.applied?.digest !== diffId) {
       throw new StatusError(
@@ -71,7 +66,7 @@ async function unpackLayer(session: ContainerdSession, step: LayerStep, snapshot
         `it unpacks to ${applied.applied?.digest}, the config says ${diffId}`,
       );
     }
-    await session.snapshots.Commit({ snapshotter, name: chainId, key, labels }, session.call);
+    await session.snapshots.Commit({ snapshotter, name, key, labels }, session.call);
   } catch (error) {
     await discard(session, snapshotter, key);
     if (!(error instanceof StatusError)) throw error;
@@ -89,8 +84,8 @@ async function prepare(
       return (await session.snapshots.Prepare(request, session.call)).mounts;
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
-      const chainId = request.labels[REF_LABEL] ?? '';
-      if (error.code === 'AlreadyExists' && (await exists(session, request.snapshotter, chainId)))
+      const name = request.labels[REF_LABEL] ?? '';
+      if (error.code === 'AlreadyExists' && (await exists(session, request.snapshotter, name)))
         return 'exists';
       if (error.code !== 'DeadlineExceeded' || tries === PREPARE_TRIES) throw error;
     }

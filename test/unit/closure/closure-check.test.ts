@@ -10,14 +10,22 @@ const [info, one, two] = ['i', 'a', 'b'].map((letter) => `/nix/store/${letter.re
 ];
 const closure = { kind: 'closure-info' as const, path: info };
 
-function checkOf(listed: readonly StorePath[], referred: readonly StorePath[]) {
-  const asked: StorePath[] = [];
+function checkOf(
+  listed: readonly StorePath[],
+  direct: readonly StorePath[],
+  further: readonly StorePath[] = [],
+) {
+  const asked: string[] = [];
   const check = new ClosureCheck({
     closures: { pathsOf: () => Promise.resolve(listed) },
     store: {
+      references: (path) => {
+        asked.push(`references ${path}`);
+        return Promise.resolve(new Set(direct));
+      },
       closure: (paths) => {
-        asked.push(...paths);
-        return Promise.resolve(referred);
+        asked.push(`closure ${paths.join()}`);
+        return Promise.resolve([info, ...direct, ...further]);
       },
     },
   });
@@ -25,14 +33,19 @@ function checkOf(listed: readonly StorePath[], referred: readonly StorePath[]) {
 }
 
 describe('ClosureCheck', () => {
-  it('passes a list within the closure, and asks the store once', async () => {
-    const { check, asked } = checkOf([one], [info, one, two]);
+  it('passes a list of direct references by one question, once', async () => {
+    const { check, asked } = checkOf([one], [one, two]);
     await check.check(closure);
     await check.check(closure);
-    assert.deepEqual(asked, [info]);
+    assert.deepEqual(asked, [`references ${info}`]);
+  });
+  it('walks the closure for a list that has more, and passes what is in it', async () => {
+    const { check, asked } = checkOf([info, one, two], [one], [two]);
+    await check.check(closure);
+    assert.deepEqual(asked, [`references ${info}`, `closure ${info}`]);
   });
   it('refuses a list that names more, each time', async () => {
-    const { check } = checkOf([one, two], [info, one]);
+    const { check } = checkOf([one, two], [one]);
     const refusal = {
       code: 'InvalidArgument',
       message: new RegExp(`${info} lists ${two} but does not refer`),

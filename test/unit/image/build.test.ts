@@ -68,7 +68,12 @@ describe('build', () => {
     assert.deepEqual(image.names, ['localhost/out:latest']);
     assert.deepEqual(
       manifest.layers?.map((layer) => layer.annotations),
-      [{ 'containerd.io/snapshot/nix-closure': INFO }],
+      [
+        {
+          'containerd.io/snapshot/nix-closure': INFO,
+          'containerd.io/snapshot/nix-layer-digest': manifest.layers?.[0]?.digest,
+        },
+      ],
     );
     assert.equal(config.architecture, 'arm64');
     assert.deepEqual(config.config, {
@@ -134,6 +139,29 @@ describe('build', () => {
     assert.equal(diffIds.size, 1);
   });
 
+  it('the Nix layer depends on the closure only; links are an ordinary layer on it', async (t) => {
+    const { dir, build } = await setUp(t);
+    const layersOf = async (flags: Partial<BuildFlags>) => {
+      await build({ args: [APP, LIB], cmd: ['app'], ...flags });
+      const { manifest, config } = await inspect(join(dir, 'out.tar'));
+      assert.equal(config.history?.length, manifest.layers?.length);
+      assert.equal(config.rootfs.diff_ids?.length, manifest.layers?.length);
+      return manifest.layers ?? [];
+    };
+    const [plain, ...noLinks] = await layersOf({});
+    assert.deepEqual(noLinks, []);
+    const digests = new Set<string>();
+    for (const copyToRoot of [[APP], [LIB], [APP, LIB]]) {
+      const [nixLayer, links, ...more] = await layersOf({ copyToRoot });
+      assert.deepEqual(nixLayer, plain);
+      assert.ok(links !== undefined);
+      assert.equal(links.annotations, undefined);
+      assert.deepEqual(more, []);
+      digests.add(links.digest);
+    }
+    assert.equal(digests.size, 3);
+  });
+
   it('on a base: layers, history and config are continued', async (t) => {
     const { dir, build } = await setUp(t);
     const base = await ociImage({
@@ -164,6 +192,7 @@ describe('build', () => {
       'containerd.io/snapshot/nix-layer': 'true',
       'containerd.io/snapshot/nix-store-path.0': APP,
       'containerd.io/snapshot/nix-store-path.1': LIB,
+      'containerd.io/snapshot/nix-layer-digest': manifest.layers?.[0]?.digest,
     });
   });
 

@@ -1,0 +1,151 @@
+/** A member of a tar archive. Its owner is 0:0. */
+export interface TarMember {
+  /** Without slashes at the ends, and without empty parts. */
+  readonly path: string;
+  readonly kind: 'directory' | 'file' | 'symlink';
+  readonly mode: number;
+  /** Where a link points to. */
+  readonly target?: string;
+  /** Of a file; nothing unless told. */
+  readonly content?: string;
+  /** Seconds since 1970; 0 unless told. */
+  readonly mtime?: number;
+  /** Further records of its PAX header, such as extended attributes. */
+  readonly records?: Readonly<Record<string, string>>;
+}
+
+/** A tar is a sequence of blocks of this many bytes. */
+const BLOCK = 512;
+/** Two empty blocks end a tar. */
+export const END_OF_TAR = Buffer.alloc(2 * BLOCK);
+
+const MAX_NAME = 100;
+const MAX_PREFIX = 155;
+/** Stands in the header for what a PAX record says. */
+const IN_PAX = 'PaxHeader';
+const TYPE_FLAGS = { file: '0', symlink: '2', directory: '5', pax: 'x' } as const;
+/** Where the fields of a header begin. */
+const AT = {
+  name: 0,
+  mode: 100,
+  uid: 108,
+  gid: 116,
+  size: 124,
+  mtime: 136,
+  checksum: 148,
+  type: 156,
+  linkname: 157,
+  magic: 257,
+  deviceMajor: 329,
+  deviceMinor: 337,
+  prefix: 345,
+} as const;
+/** Octal digits of the numbers in a header. */
+const DIGITS = { mode: 6, owner: 6, size: 11, mtime: 11, checksum: 6, device: 6 } as const;
+
+/** What all headers have in common. */
+const BLANK = blankHeader();
+const BLANK_SUM = BLANK.reduce((sum, byte) => sum + byte, 0);
+
+interface Header {
+  readonly name: string;
+  readonly prefix?: string;
+  readonly type: keyof typeof TYPE_FLAGS;
+  readonly mode: number;
+  readonly size: number;
+  readonly mtime: number;
+  readonly linkname: string;
+}
+
+/**
+ * The blocks of a member: a ustar header, before it a PAX header where a name is too long for that or not ASCII, then
+ * the content, padded. The bytes are those of tar-stream's `pack`: digests of layers depend on each of them. Format:
+ * POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header".
+ */
+export function encodeMember(member: TarMember): readonly Buffer[] {
+  const { path, kind, mode, target = '', content = '', mtime = 0, records: further } = member;
+  const name = kind === 'directory' ? `${path}/` : path;
+  const data = Buffer.from(content);
+  const common = { type: kind, mode, mtime, size: data.length };
+  const inHeader = further === undefined && Buffer.byteLength(target) <= MAX_NAME;
+  const split = inHeader ? splitName(name) : undefined;
+  if (split !== undefined) return [header({ ...common, ...split, linkname: target }), ...padded(data)];
+  const named = { path: name, ...(target === '' ? {} : { linkpath: target }), ...further };
+  const records = Buffer.from(
+    Object.entries(named)
+      .map(([key, value]) => paxRecord(key, value))
+      .join(''),
+  );
+  const linkname = target === '' ? '' : IN_PAX;
+  return [
+    header({ name: IN_PAX, type: 'pax', mode, mtime, size: records.length, linkname }),
+    ...padded(records),
+    header({ ...common, name: IN_PAX, linkname }),
+    ...padded(data),
+  ];
+}
+
+/** Divides a name at the first slash that leaves no more than the header has room for; undefined where it does not fit. */
+function splitName(name: string): { readonly name: string; readonly prefix?: string } | undefined {
+  if (Buffer.byteLength(name) !== name.length) return undefined;
+  if (name.length <= MAX_NAME) return { name };
+  const slash = name.indexOf('/', name.length - MAX_NAME - 1);
+  if (slash < 0 || slash > MAX_PREFIX) return undefined;
+  return { name: name.slice(slash + 1), prefix: name.slice(0, slash) };
+}
+
+function header({ name, prefix = '', type, mode, size, mtime, linkname }: Header): Buffer {
+  const block = Buffer.from(BLANK);
+  const sum =
+    BLANK_SUM +
+    put(block, AT.name, name) +
+    put(block, AT.mode, octal(mode, DIGITS.mode)) +
+    put(block, AT.size, octal(size, DIGITS.size)) +
+    put(block, AT.mtime, octal(mtime, DIGITS.mtime)) +
+    put(block, AT.type, TYPE_FLAGS[type]) +
+    put(block, AT.linkname, Buffer.from(linkname).toString('latin1')) +
+    put(block, AT.prefix, prefix);
+  put(block, AT.checksum, `${octal(sum, DIGITS.checksum)}\0`);
+  return block;
+}
+
+/** Writes text, one byte a character, where `block` is empty; returns the sum of these bytes. */
+function put(block: Buffer, at: number, text: string): number {
+  let sum = 0;
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.charCodeAt(i);
+    block[at + i] = byte;
+    sum += byte;
+  }
+  return sum;
+}
+
+function blankHeader(): Buffer {
+  const block = Buffer.alloc(BLOCK);
+  put(block, AT.uid, octal(0, DIGITS.owner));
+  put(block, AT.gid, octal(0, DIGITS.owner));
+  put(block, AT.magic, 'ustar\x0000');
+  put(block, AT.deviceMajor, octal(0, DIGITS.device));
+  put(block, AT.deviceMinor, octal(0, DIGITS.device));
+  // The checksum is that of a header with blanks in its own place.
+  return block.fill(' ', AT.checksum, AT.type);
+}
+
+function octal(value: number, digits: number): string {
+  return `${value.toString(8).padStart(digits, '0')} `;
+}
+
+function padded(data: Buffer): readonly Buffer[] {
+  if (data.length === 0) return [];
+  const rest = data.length % BLOCK;
+  return rest === 0 ? [data] : [data, END_OF_TAR.subarray(0, BLOCK - rest)];
+}
+
+/** `<length> <key>=<value>\n`, where the length counts its own digits too. */
+function paxRecord(key: string, value: string): string {
+  const record = ` ${key}=${value}\n`;
+  const bytes = Buffer.byteLength(record);
+  let length = bytes;
+  while (length !== bytes + String(length).length) length = bytes + String(length).length;
+  return `${length}${record}`;
+}
