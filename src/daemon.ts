@@ -7,22 +7,25 @@ import { Background } from './host/background.ts';
 import { systemClock } from './host/clock.ts';
 import { makeDirectories } from './host/make-directories.ts';
 import { KeyedMutex } from './host/mutex.ts';
-import { overlayOptions, supportsIdMappedOverlay } from './host/overlay.ts';
-import { removeTree } from './host/snapshot-directory.ts';
+import { overlayOptions, supportsIdMappedOverlay, whyNoRedirects } from './host/overlay.ts';
+import { removeTree, snapshotNumber } from './host/snapshot-directory.ts';
 import type { Log } from './log.ts';
 import { LevelStore } from './metadata/level-store.ts';
 import { GcRoots } from './nix/gc-roots.ts';
-import { NixStoreCli } from './nix/nix-store.ts';
+import { openNixStore } from './nix/open-store.ts';
 import { RealiseQueue } from './nix/realise-queue.ts';
 import { diffService } from './diff/service.ts';
 import { createRpcClient } from './rpc/client.ts';
 import { createHealth } from './rpc/health.ts';
 import { createRpcServer } from './rpc/server.ts';
 import type { Endpoint } from './rpc/socket.ts';
+import { blobLookup } from './snapshot/blob-lookup.ts';
 import { ChainView } from './snapshot/chain-view.ts';
 import { Cleanup } from './snapshot/cleanup.ts';
 import { Executor } from './snapshot/execute.ts';
+import { KnownLayers } from './snapshot/known-layers.ts';
 import { LayerRoots } from './snapshot/layer-roots.ts';
+import { LayerViews } from './snapshot/layer-views.ts';
 import { Layout } from './snapshot/layout.ts';
 import { reconcile } from './snapshot/reconcile.ts';
 import { ClosureRecovery } from './snapshot/recovery.ts';
@@ -31,8 +34,9 @@ import { SnapshotService } from './snapshot/service.ts';
 import { SnapshotIds } from './snapshot/snapshot-ids.ts';
 import { statusService } from './status/service.ts';
 import { UnpackGate } from './snapshot/unpack-gate.ts';
-import { bindsView } from './view/binds.ts';
-import { wholeStoreView } from './view/whole-store.ts';
+import { ViewChoice } from './view/choice.ts';
+import { MappedViews } from './view/overlay/mapped-views.ts';
+import { OverlayViews } from './view/overlay/overlay-views.ts';
 
 /** How long calls that run may go on after a stop was asked for, in milliseconds. */
 const DRAIN_MS = 10_000;
@@ -55,7 +59,7 @@ export async function startDaemon(
   await using undo = new AsyncDisposableStack();
   const layout = new Layout(config.root);
   const store = undo.use(await openMetadata(layout, log));
-  const nix = new NixStoreCli(nixOptions(config), { log, env: process.env });
+  const nix = undo.use(openNixStore(nixOptions(config), { log, env: process.env }));
   const queue = new RealiseQueue(
     { concurrency: config.nix.concurrency, graceMs: config.gc.grace },
     { store: nix, log },
@@ -64,7 +68,8 @@ export async function startDaemon(
   const background = new Background(log);
   undo.defer(() => background.drained());
 
-  const closures = new ClosureReader({ realStoreDir: () => nix.realStoreDir() });
+  const realStoreDir = () => nix.realStoreDir();
+  const closures = new ClosureReader({ realStoreDir });
   const gcRoots = new GcRoots({ directory: layout.gcRoots });
   const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
   const roots = new LayerRoots(
@@ -73,8 +78,13 @@ export async function startDaemon(
   );
   const ids = new SnapshotIds(store);
   const mutex = new KeyedMutex();
-  const view = config.view === 'store' ? wholeStoreView : bindsView;
-  const cleanup = new Cleanup({ ids, layout, roots, background, removeTree, log });
+  const containerd = undo.use(createRpcClient({ address: config.containerd_address }));
+  const choice = new ViewChoice({ configured: config.view, cannotOverlay: whyNoRedirects() }, { log });
+  const overlays = new OverlayViews({ directory: layout.views }, { realStoreDir, log });
+  const mappedViews = new MappedViews({ directory: layout.mapped, root: layout.root }, { realStoreDir });
+  const chainView = new ChainView({ layout, roots, closures, choice, overlays, mappedViews, nix });
+  const views = new LayerViews({ store, chainView, overlays, mappedViews, log });
+  const cleanup = new Cleanup({ ids, layout, roots, views, background, removeTree, log });
   const service = new SnapshotService({
     store,
     ids,
@@ -86,21 +96,15 @@ export async function startDaemon(
       overlayOptions: await overlayOptions(layout.snapshots),
       remapIds: supportsIdMappedOverlay(),
     },
-    executor: new Executor({ layout, store, roots, mutex, background, log }),
-    view: new ChainView({
-      layout,
-      roots,
-      closures,
-      view,
-      nix,
-    }),
+    executor: new Executor({ layout, store, roots, views, mutex, background, log }),
+    view: chainView,
+    known: new KnownLayers({ closures, realStoreDir, choice, hasBlob: blobLookup(containerd), log }),
     recovery: new ClosureRecovery({ enabled: config.recover === 'auto' }, { layout, log }),
   });
-  const problems = await reconcile({ store, layout, roots, cleanup, log });
+  const problems = await reconcile({ store, layout, roots, cleanup, views, background, log });
 
   const health = createHealth();
-  const status = statusService({ config, store, roots, queue, nix, view, problems });
-  const containerd = undo.use(createRpcClient({ address: config.containerd_address }));
+  const status = statusService({ config, store, roots, queue, nix, view: choice, problems });
   const diff = diffService({ gate: new UnpackGate({ store, layout, roots }), containerd });
   const server = createRpcServer({
     services: [snapshotsService(service, cleanup), diff, status, health.implementation],
@@ -110,10 +114,10 @@ export async function startDaemon(
     health.shutDown();
     await server.close({ drainMs: DRAIN_MS });
   });
-  await server.listen(endpoint);
   health.set('', 'SERVING');
   health.set('containerd.services.snapshots.v1.Snapshots', 'SERVING');
-  log.info({ root: config.root, endpoint, view: view.name, store: config.nix.store }, 'ready');
+  await server.listen(endpoint);
+  log.info({ root: config.root, endpoint, view: choice.current, store: config.nix.store }, 'ready');
   const running = undo.move();
   return { [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
@@ -123,8 +127,8 @@ async function openMetadata(layout: Layout, log: Log): Promise<LevelStore> {
     for (const directory of [layout.root, layout.snapshots, layout.gcRoots]) {
       await makeDirectories(directory, 0o700);
     }
-    const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d{1,15}$/.test(name)).map(Number);
-    return await LevelStore.open(layout.metadata, Math.max(0, ...numbers), log);
+    const names = await readdir(layout.snapshots);
+    return await LevelStore.open(layout.metadata, Math.max(0, ...names.map(snapshotNumber)), log);
   } catch (error) {
     if (error instanceof StatusError) throw error;
     throw new StatusError(
@@ -136,8 +140,9 @@ async function openMetadata(layout: Layout, log: Log): Promise<LevelStore> {
 }
 
 function nixOptions(config: Config) {
-  const { store, nix_store: program, substituters } = config.nix;
+  const { backend, store, nix_store: program, substituters } = config.nix;
   return {
+    backend,
     program,
     ...(store === 'auto' ? {} : { store }),
     ...(substituters === undefined ? {} : { substituters }),

@@ -719,11 +719,15 @@ export type HealthCheckResponseServingStatus = 'UNKNOWN' | 'SERVING' | 'NOT_SERV
 export interface NixStoreStatus {
   uri: string;
   real_dir: string;
+  backend: string;
+  backend_reason: string;
 }
 
 export interface NixStoreStatusInput {
   uri?: string | null;
   real_dir?: string | null;
+  backend?: string | null;
+  backend_reason?: string | null;
 }
 
 export interface Realise {

@@ -27,19 +27,27 @@ export const configSchema = v.strictObject({
   address: v.optional(absolutePath, '/run/nix-snapshotter/nix-snapshotter.sock'),
   /** Directory of metadata, snapshots and GC roots. */
   root: v.optional(rootPath, '/var/lib/containerd/io.containerd.snapshotter.v1.nix'),
-  /** How closures are shown in containers: one bind a store path, or the whole store. */
-  view: v.optional(v.picklist(['auto', 'binds', 'store']), 'auto'),
+  /**
+   * How closures are shown in containers: by one overlay mount a closure, by one bind a store path, or the whole store. `auto` is
+   * overlay where that works, else binds.
+   */
+  view: v.optional(v.picklist(['auto', 'overlay', 'binds', 'store']), 'auto'),
   /** Learn the closure of a layer whose annotations a client dropped from the layer's mount points. */
   recover: v.optional(v.picklist(['auto', 'off']), 'auto'),
   nix: v.optional(
     v.strictObject({
       /** Store URI as Nix takes it; `auto` asks Nix. */
       store: v.optional(v.string(), 'auto'),
-      /** The program that realises. */
+      /**
+       * How the store is reached: the worker protocol of Nix's daemon, on its socket or with a child of ours; one `nix-store` for
+       * each call; or the first while it works.
+       */
+      backend: v.optional(v.picklist(['auto', 'daemon', 'nix-store']), 'auto'),
+      /** The program that realises; the other programs of Nix are taken from beside it. */
       nix_store: v.optional(v.string(), 'nix-store'),
       /** Substituters to use instead of those in nix.conf. */
       substituters: v.optional(v.array(v.string())),
-      /** How many realises run at once. */
+      /** How many realises run at once; each that fetches is a process of Nix. */
       concurrency: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64)), 4),
     }),
     {},

@@ -1,13 +1,12 @@
 import type { Metadata } from '@grpc/grpc-js';
 import { StatusError } from '../errors.ts';
-import type { RpcClient } from '../rpc/client.ts';
+import { NAMESPACE_KEY, type RpcClient } from '../rpc/client.ts';
 import { implement, type Implementation } from '../rpc/implementation.ts';
 import { diff } from '../rpc/proto.ts';
 import type { Mount } from '../view/mount.ts';
 
-const NAMESPACE = 'containerd-namespace';
 /** The metadata of a call that containerd needs again: which namespace, and which lease protects the result. */
-const FORWARDED_METADATA = [NAMESPACE, 'containerd-lease'];
+const FORWARDED_METADATA = [NAMESPACE_KEY, 'containerd-lease'];
 
 /**
  * Marks an Apply that this service sent to containerd. containerd hands unknown payloads on to each of its differs;
@@ -34,7 +33,7 @@ export function diffService({ gate, containerd }: DiffServiceDeps): Implementati
       if (FORWARDED_PAYLOAD in request.payloads) throw leftToContainerd('Apply');
       await gate.pass(request.mounts, signal);
       const forwarded = forwardedMetadata(metadata);
-      if (!(NAMESPACE in forwarded)) throw leftToContainerd('Apply');
+      if (!(NAMESPACE_KEY in forwarded)) throw leftToContainerd('Apply');
       const payloads = {
         ...request.payloads,
         [FORWARDED_PAYLOAD]: { type_url: FORWARDED_PAYLOAD, value: Buffer.alloc(0) },

@@ -2,8 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { release } from 'node:os';
 
-/** Magic number of tmpfs in statfs(2). */
+/** Magic numbers in statfs(2). */
 const TMPFS_MAGIC = 0x01021994;
+const OVERLAY_MAGIC = 0x794c7630;
+const ECRYPTFS_MAGIC = 0xf15f;
 
 /**
  * The options that every overlay mount on this host gets: `userxattr` inside a user namespace (not on tmpfs, kernel 5.11
@@ -24,6 +26,20 @@ export async function overlayOptions(directory: string): Promise<readonly string
 /** True when overlay layers can be id-mapped by the mounter (kernel 5.19 or newer, not in a user namespace). */
 export function supportsIdMappedOverlay(): boolean {
   return !inUserNamespace() && kernelAtLeast(5, 19);
+}
+
+/** Why this process cannot mount a view with redirects; undefined when nothing speaks against it. */
+export function whyNoRedirects(): string | undefined {
+  if (inUserNamespace()) {
+    return 'the daemon runs in a user namespace, where the kernel allows no trusted attributes and no redirects';
+  }
+  return process.geteuid?.() === 0 ? undefined : 'the daemon does not run as root, so it cannot mount';
+}
+
+/** True for a file system that stands on another one: the kernel allows two such levels (FILESYSTEM_MAX_STACK_DEPTH). */
+export async function isStacked(directory: string): Promise<boolean> {
+  const { type } = await statfs(directory);
+  return type === OVERLAY_MAGIC || type === ECRYPTFS_MAGIC;
 }
 
 /** True unless the process has the initial user namespace's full id range. Source: moby/sys/userns. */

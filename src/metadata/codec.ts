@@ -27,6 +27,7 @@ const schema = v.object({
       ]),
     }),
   ),
+  view: v.optional(v.picklist(['overlay', 'binds', 'store'])),
   ownMountPoints: v.optional(v.literal(true)),
 });
 
@@ -43,13 +44,14 @@ export function encodeRecord(record: SnapshotRecord): string {
 
 /** Reads what {@link encodeRecord} wrote. Throws an Error that says what is wrong with it. */
 export function decodeRecord(key: string, text: string): SnapshotRecord {
-  const { v: _, labels, usage, closure, ownMountPoints, ...rest } = v.parse(schema, JSON.parse(text));
+  const { v: _, labels, usage, closure, view, ownMountPoints, ...rest } = v.parse(schema, JSON.parse(text));
   return {
     key,
     ...rest,
     labels: new Map(labels),
     ...(usage === undefined ? {} : { usage }),
     ...(closure === undefined ? {} : { closure }),
+    ...(view === undefined ? {} : { view }),
     ...(ownMountPoints === undefined ? {} : { ownMountPoints }),
   };
 }

@@ -33,10 +33,12 @@ export interface SnapshotRecord {
   readonly created: Timestamp;
   readonly updated: Timestamp;
   readonly labels: ReadonlyMap<string, string>;
-  /** Set at Commit. */
+  /** Set at Commit, but for Nix layers, whose usage is counted when somebody asks. */
   readonly usage?: Usage;
   /** Set on the snapshot of a Nix layer. */
   readonly closure?: StoredClosure;
+  /** How the closures of its chain are shown, for a snapshot whose chain has some. */
+  readonly view?: 'overlay' | 'binds' | 'store';
   /** True when this snapshot's own `fs` holds mount points that its chain lacked. */
   readonly ownMountPoints?: boolean;
 }

@@ -13,7 +13,7 @@ import { MAX_MESSAGE_BYTES } from './server.ts';
 import { statusName, toStatusError } from './status.ts';
 
 /** The metadata key by which containerd learns the namespace of a call. */
-const NAMESPACE_KEY = 'containerd-namespace';
+export const NAMESPACE_KEY = 'containerd-namespace';
 
 export interface RpcClientOptions {
   /** Path of the unix socket. */

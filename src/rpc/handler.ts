@@ -39,14 +39,16 @@ type AnyCall = ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Bu
 export function unaryHandler(method: Method, handle: UnaryHandler, deps: HandlerDeps) {
   return (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>): void => {
     const done = recorder(method, deps);
-    const context = contextOf(call);
+    const context = new CallContext(call);
     respond(method, handle, call.request, context, deps).then(
       (bytes) => {
+        context.answered();
         done('OK');
         answer(null, bytes);
       },
       (thrown: unknown) => {
-        const error = reasonFor(thrown, context.signal);
+        const error = reasonFor(thrown, context);
+        context.answered();
         done(error.code, error);
         answer(grpcStatus(error));
       },
@@ -61,14 +63,16 @@ export function unaryHandler(method: Method, handle: UnaryHandler, deps: Handler
 export function streamHandler(method: Method, handle: StreamHandler, deps: HandlerDeps) {
   return (call: ServerWritableStream<Buffer, Buffer>): void => {
     const done = recorder(method, deps);
-    const context = contextOf(call);
+    const context = new CallContext(call);
     pump(method, handle, call, context, deps).then(
       () => {
+        context.answered();
         done('OK');
         call.end();
       },
       (thrown: unknown) => {
-        const error = reasonFor(thrown, context.signal);
+        const error = reasonFor(thrown, context);
+        context.answered();
         done(error.code, error);
         call.emit('error', grpcStatus(error));
       },
@@ -125,19 +129,49 @@ function rejectionOf(signal: AbortSignal): { promise: Promise<never>; dispose: (
 /** The caller's deadline passes before ours does, by the time its request took to get here, in milliseconds. */
 const DEADLINE_SLACK_MS = 250;
 
-function contextOf(call: AnyCall): RpcContext {
-  const abort = new AbortController();
-  const until = call.getDeadline();
-  const deadline = until === Number.POSITIVE_INFINITY ? undefined : new Date(until);
-  call.once('cancelled', () => {
-    const late = deadline !== undefined && deadline.getTime() - DEADLINE_SLACK_MS <= Date.now();
-    abort.abort(
-      late
-        ? new StatusError('DeadlineExceeded', `the deadline of ${call.getPath()} passed`)
-        : new StatusError('Cancelled', `the caller gave up ${call.getPath()}`),
-    );
-  });
-  return { signal: abort.signal, metadata: call.metadata, deadline };
+/** The context of one call. Most handlers never ask for the signal, so it is made when they do. */
+class CallContext implements RpcContext {
+  readonly metadata: Metadata;
+  readonly deadline: Date | undefined;
+  readonly #path: string;
+  #abort: AbortController | undefined;
+  #reason: StatusError | undefined;
+  #answered = false;
+
+  constructor(call: AnyCall) {
+    const until = call.getDeadline();
+    this.metadata = call.metadata;
+    this.deadline = until === Number.POSITIVE_INFINITY ? undefined : new Date(until);
+    this.#path = call.getPath();
+    call.once('cancelled', () => this.#cancel());
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#reason !== undefined) this.#abort.abort(this.#reason);
+    }
+    return this.#abort.signal;
+  }
+
+  /** Why nobody waits any more; undefined while somebody does. */
+  get reason(): StatusError | undefined {
+    return this.#reason;
+  }
+
+  /** From now on the end of the call means nothing: grpc-js tells it by the event of a caller that gave up. */
+  answered(): void {
+    this.#answered = true;
+  }
+
+  #cancel(): void {
+    if (this.#answered) return;
+    const late = this.deadline !== undefined && this.deadline.getTime() - DEADLINE_SLACK_MS <= Date.now();
+    this.#reason = late
+      ? new StatusError('DeadlineExceeded', `the deadline of ${this.#path} passed`)
+      : new StatusError('Cancelled', `the caller gave up ${this.#path}`);
+    this.#abort?.abort(this.#reason);
+  }
 }
 
 function decode(method: Method, bytes: Buffer): object {
@@ -164,9 +198,8 @@ function encode(method: Method, response: object, deps: HandlerDeps): Buffer {
 }
 
 /** What a handler throws because its signal was aborted counts as the abort's own reason. */
-function reasonFor(thrown: unknown, signal: AbortSignal): StatusError {
-  if (signal.aborted && !(thrown instanceof StatusError)) return toStatusError(signal.reason);
-  return toStatusError(thrown);
+function reasonFor(thrown: unknown, { reason }: CallContext): StatusError {
+  return toStatusError(reason !== undefined && !(thrown instanceof StatusError) ? reason : thrown);
 }
 
 function grpcStatus(error: StatusError): { code: number; details: string } {

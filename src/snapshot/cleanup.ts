@@ -5,6 +5,7 @@ import type { Background } from '../host/background.ts';
 import { TEMPORARY_PREFIX } from '../host/snapshot-directory.ts';
 import type { Log } from '../log.ts';
 import type { LayerRoots } from './layer-roots.ts';
+import type { LayerViews } from './layer-views.ts';
 import type { Layout } from './layout.ts';
 import type { SnapshotIds } from './snapshot-ids.ts';
 
@@ -12,13 +13,14 @@ export interface CleanupDeps {
   readonly ids: SnapshotIds;
   readonly layout: Layout;
   readonly roots: LayerRoots;
+  readonly views: Pick<LayerViews, 'collect'>;
   readonly background: Background;
   /** Removes a directory with all below it. */
   readonly removeTree: (directory: string) => Promise<void>;
   readonly log: Log;
 }
 
-/** Removes directories and GC roots that belong to no snapshot. */
+/** Removes directories, GC roots and views that belong to no snapshot. */
 export class Cleanup {
   readonly #deps: CleanupDeps;
 
@@ -33,7 +35,7 @@ export class Cleanup {
    * @returns what could not be removed, one sentence each.
    */
   async run(): Promise<readonly string[]> {
-    const { ids, layout, roots, background, removeTree, log } = this.#deps;
+    const { ids, layout, roots, views, background, removeTree, log } = this.#deps;
     await background.drained();
     // What is looked at comes first, then what is in use: a snapshot that is made meanwhile must not lose anything.
     const names = await readdir(layout.snapshots);
@@ -65,6 +67,6 @@ export class Cleanup {
     }
     await roots.removeOrphans(rooted, inUse);
     for (const problem of problems) log.error({ problem }, 'clean-up left something');
-    return problems;
+    return [...problems, ...(await views.collect())];
   }
 }

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import type { MetadataStore } from '../metadata/store.ts';
 import { isTaken } from './chain.ts';
 import type { LayerRoots } from './layer-roots.ts';
+import type { LayerViews } from './layer-views.ts';
 import type { Layout } from './layout.ts';
 import { makeMountPoints } from './mount-points.ts';
 import type { Expectation, Step } from './steps.ts';
@@ -14,6 +15,7 @@ export interface ExecutorDeps {
   readonly layout: Layout;
   readonly store: MetadataStore;
   readonly roots: LayerRoots;
+  readonly views: Pick<LayerViews, 'warmLater' | 'collect'>;
   readonly mutex: KeyedMutex;
   /** Takes the removal of directories, so that containerd's GC does not wait with its lock held. */
   readonly background: Background;
@@ -37,15 +39,15 @@ export class Executor {
 
   constructor(deps: ExecutorDeps) {
     this.#deps = deps;
-    const { layout, roots } = deps;
+    const { layout, roots, views, background } = deps;
     this.#executors = {
       realise: async ({ id, closure }, signal) => {
         await roots.secure(id, closure, signal);
         return () => roots.release(id);
       },
-      'make-directory': async ({ id, kind, owner }) => {
-        await makeSnapshotDirectory(layout.snapshots, id, kind === 'active', owner);
-        return () => removeTree(layout.directory(id));
+      'make-directory': ({ id, kind, owner }) => {
+        makeSnapshotDirectory(layout.snapshots, id, kind === 'active', owner);
+        return Promise.resolve(() => removeTree(layout.directory(id)));
       },
       'make-mount-points': ({ id, mountPoints }) => makeMountPoints(layout.fs(id), mountPoints),
       put: ({ expect, changes }) =>
@@ -57,8 +59,18 @@ export class Executor {
         roots.secureLater(id, closure);
         return Promise.resolve();
       },
+      'show-later': ({ id, closure }) => {
+        views.warmLater({ id, closure });
+        return Promise.resolve();
+      },
+      'collect-views': () => {
+        background.add('collect views', async () => {
+          await views.collect();
+        });
+        return Promise.resolve();
+      },
       'remove-directory': ({ id }) => {
-        deps.background.add(`remove ${layout.directory(id)}`, () => removeTree(layout.directory(id)));
+        background.add(`remove ${layout.directory(id)}`, () => removeTree(layout.directory(id)));
         return Promise.resolve();
       },
       'remove-roots': ({ id }) => roots.release(id),

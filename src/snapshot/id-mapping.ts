@@ -1,4 +1,5 @@
 import { StatusError } from '../errors.ts';
+import type { IdMapping } from '../host/mount.ts';
 import { GID_MAPPING_LABEL, UID_MAPPING_LABEL } from './labels.ts';
 
 /** Numeric owner of a snapshot's root directory on the host. */
@@ -9,6 +10,8 @@ export interface Owner {
 
 /** 2^32 - 1: the kernel's "no such id". */
 const INVALID_ID = 0xffffffff;
+/** Every id stands for itself. */
+const TO_THEMSELVES = `0:0:${INVALID_ID}`;
 
 /**
  * The host ids of the container's root, from the mapping labels (`container:host:size[,…]`); undefined without labels.
@@ -21,6 +24,16 @@ export function mappedRoot(labels: ReadonlyMap<string, string>): Owner | undefin
   const gid = labels.get(GID_MAPPING_LABEL);
   if (uid === undefined && gid === undefined) return undefined;
   return { uid: hostRoot(UID_MAPPING_LABEL, uid), gid: hostRoot(GID_MAPPING_LABEL, gid) };
+}
+
+/**
+ * The mapping of a user-namespaced container, from labels that {@link mappedRoot} accepts; undefined without labels.
+ */
+export function idMapping(labels: ReadonlyMap<string, string>): IdMapping | undefined {
+  const users = labels.get(UID_MAPPING_LABEL);
+  const groups = labels.get(GID_MAPPING_LABEL);
+  if (users === undefined && groups === undefined) return undefined;
+  return { users: (users ?? TO_THEMSELVES).split(','), groups: (groups ?? TO_THEMSELVES).split(',') };
 }
 
 function hostRoot(label: string, mappings: string | undefined): number {

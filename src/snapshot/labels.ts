@@ -15,6 +15,14 @@ export function isExtraction(key: string, labels: ReadonlyMap<string, string>): 
   return labels.has(SNAPSHOT_REF_LABEL) || /(^|\/)extract-\d+-[^/ ]+ [^/ ]+$/.test(key);
 }
 
+/**
+ * True for the snapshot that a client makes to change the owner of every file of a chain, because the snapshotter does not
+ * declare `remap-ids`. Source: containerd `client/snapshotter_opts_unix.go` (2.x) and `snapshotter_unix.go` (1.7).
+ */
+export function isRemapCopy(key: string): boolean {
+  return /(^|\/)sha256:[0-9a-f]{64}(-\d+-\d+)?-remap$/.test(key);
+}
+
 /** Labels as stored: a label without a value is no label (containerd `boltutil.WriteLabels`). */
 export function storedLabels(labels: Iterable<readonly [string, string]>): ReadonlyMap<string, string> {
   const result = new Map<string, string>();

@@ -24,6 +24,18 @@ export class Layout {
     return join(this.root, 'gcroots');
   }
 
+  /**
+   * Views lie outside {@link snapshots}: an overlay mount below the parent of layers makes id-mapped clones of it fail (EINVAL).
+   */
+  get views(): string {
+    return join(this.root, 'views');
+  }
+
+  /** What user-namespaced containers see of {@link root} and of the store, by id mapping. */
+  get mapped(): string {
+    return join(this.root, 'mapped');
+  }
+
   directory(id: number): string {
     return join(this.snapshots, String(id));
   }

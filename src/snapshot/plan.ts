@@ -1,9 +1,9 @@
 import type { LayerClosure } from '../closure/annotations.ts';
 import { StatusError } from '../errors.ts';
-import type { SnapshotRecord, StoredClosure, Timestamp, Usage } from '../metadata/schema.ts';
-import type { MountPoint } from '../view/view.ts';
-import type { Owner } from './id-mapping.ts';
+import type { DegradedRecord, SnapshotRecord, StoredClosure, Timestamp, Usage } from '../metadata/schema.ts';
+import { idMapping, type Owner } from './id-mapping.ts';
 import { storedLabels } from './labels.ts';
+import type { ShownChain } from './shown-chain.ts';
 import type { Step } from './steps.ts';
 
 export interface CreateRequest {
@@ -21,8 +21,8 @@ export interface CreateFacts {
   readonly owner: Owner | undefined;
   /** The closure that the labels name. */
   readonly closure: LayerClosure | undefined;
-  /** What the view needs in this snapshot's own layer. */
-  readonly mountPoints: readonly MountPoint[];
+  /** How this snapshot sees the chain below. */
+  readonly shown: Pick<ShownChain, 'view' | 'mountPoints'>;
   /** Whether Prepare waits for Nix, or the diff plugin's Apply does. */
   readonly wait: 'prepare' | 'apply';
 }
@@ -32,7 +32,8 @@ export function planCreate(
   request: CreateRequest,
   facts: CreateFacts,
 ): { readonly record: SnapshotRecord; readonly steps: readonly Step[] } {
-  const { id, now, owner, closure, mountPoints } = facts;
+  const { id, now, owner, closure, shown } = facts;
+  const { view, mountPoints } = shown;
   const record: SnapshotRecord = {
     key: request.key,
     id,
@@ -42,6 +43,7 @@ export function planCreate(
     updated: now,
     labels: storedLabels(request.labels),
     ...(closure === undefined ? {} : { closure: { closure, source: 'label' } }),
+    ...(view === undefined ? {} : { view }),
     ...(mountPoints.length === 0 ? {} : { ownMountPoints: true }),
   };
   const steps: Step[] = [];
@@ -62,6 +64,24 @@ export function planCreate(
   return { record, steps };
 }
 
+/**
+ * A snapshot that was made to unpack a known layer becomes the layer's, with nothing in it. Its name stays its key: containerd
+ * finds it by its reference label and takes the name it has (containerd `core/metadata/snapshot.go`, createSnapshot).
+ */
+export function planKnown(active: SnapshotRecord, now: Timestamp): readonly Step[] {
+  const { ownMountPoints: _, view: _view, ...kept } = active;
+  const record: SnapshotRecord = { ...kept, kind: 'committed', created: now, updated: now };
+  const { key, id, closure } = active;
+  return [
+    {
+      type: 'put',
+      expect: [{ type: 'unchanged', key, id }],
+      changes: [{ type: 'put', record }],
+    },
+    ...(closure === undefined ? [] : [{ type: 'show-later', id, closure } as const]),
+  ];
+}
+
 export interface CommitRequest {
   readonly name: string;
   readonly key: string;
@@ -72,7 +92,8 @@ export interface CommitRequest {
 
 export interface CommitFacts {
   readonly now: Timestamp;
-  readonly usage: Usage;
+  /** Undefined for one that is counted when somebody asks. */
+  readonly usage: Usage | undefined;
   /** The layer's closure after Commit. */
   readonly closure: StoredClosure | undefined;
 }
@@ -95,7 +116,7 @@ export function planCommit(
     created: facts.now,
     updated: facts.now,
     labels: storedLabels(request.labels),
-    usage: facts.usage,
+    ...(facts.usage === undefined ? {} : { usage: facts.usage }),
     ...(facts.closure === undefined ? {} : { closure: facts.closure }),
   };
   const put: Step = {
@@ -111,8 +132,14 @@ export function planCommit(
     ],
   };
   const { closure } = facts;
-  if (closure === undefined || isEmpty(closure.closure) || sameClosure(closure, active.closure)) return [put];
-  return [put, { type: 'realise-later', id: active.id, closure: closure.closure }];
+  if (closure === undefined || isEmpty(closure.closure)) return [put];
+  const { id } = active;
+  const rooted = sameClosure(closure, active.closure);
+  return [
+    put,
+    ...(rooted ? [] : [{ type: 'realise-later', id, closure: closure.closure } as const]),
+    { type: 'show-later', id, closure },
+  ];
 }
 
 /**
@@ -147,12 +174,26 @@ export function checkCommit(
   }
 }
 
-/** Remove: metadata first, then what it described. */
-export function planRemove(key: string, id: number | undefined): readonly Step[] {
+/**
+ * Remove: metadata first, then what it described.
+ *
+ * @param removed what is known of the snapshot: its record, or of a degraded one the id at most.
+ */
+export function planRemove(
+  key: string,
+  removed: SnapshotRecord | Pick<DegradedRecord, 'id'>,
+): readonly Step[] {
+  const { id } = removed;
+  const isRecord = 'kind' in removed;
+  const closure = isRecord ? removed.closure : undefined;
+  const mayHaveRoots = !isRecord || closure !== undefined;
+  const mayHaveViews = isRecord && (closure !== undefined || idMapping(removed.labels) !== undefined);
   const steps: Step[] = [
     { type: 'put', expect: [{ type: 'childless', key }], changes: [{ type: 'delete', key }] },
   ];
-  if (id !== undefined) steps.push({ type: 'remove-directory', id }, { type: 'remove-roots', id });
+  if (id !== undefined) steps.push({ type: 'remove-directory', id });
+  if (id !== undefined && mayHaveRoots) steps.push({ type: 'remove-roots', id });
+  if (mayHaveViews) steps.push({ type: 'collect-views' });
   return steps;
 }
 

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
+import type { Background } from '../host/background.ts';
 import type { Log } from '../log.ts';
 import type { MetadataStore } from '../metadata/store.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { LayerRoots } from './layer-roots.ts';
+import type { LayerViews } from './layer-views.ts';
 import type { Layout } from './layout.ts';
 
 export interface ReconcileDeps {
@@ -10,12 +12,14 @@ export interface ReconcileDeps {
   readonly layout: Layout;
   readonly roots: LayerRoots;
   readonly cleanup: Cleanup;
+  readonly views: Pick<LayerViews, 'restore'>;
+  readonly background: Background;
   readonly log: Log;
 }
 
 /**
  * Brings metadata, directories and GC roots together at start: removes what belongs to no snapshot, roots anew what lost
- * its root. Never fails because of one snapshot or one directory.
+ * its root, mounts views again. Never fails because of one snapshot or one directory.
  *
  * @returns what could not be repaired, one sentence each, for `status`.
  */
@@ -24,6 +28,8 @@ export async function reconcile({
   layout,
   roots,
   cleanup,
+  views,
+  background,
   log,
 }: ReconcileDeps): Promise<readonly string[]> {
   const problems: string[] = [];
@@ -48,6 +54,7 @@ export async function reconcile({
       roots.secureLater(record.id, record.closure.closure);
     }
   }
+  background.add('mount views', () => views.restore());
   for (const problem of problems) log.error({ problem }, 'reconcile found what it cannot repair');
   return [...left, ...problems];
 }

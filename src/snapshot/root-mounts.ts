@@ -1,6 +1,7 @@
 import type { SnapshotRecord } from '../metadata/schema.ts';
 import type { Mount } from '../view/mount.ts';
 import { GID_MAPPING_LABEL, UID_MAPPING_LABEL } from './labels.ts';
+import type { ShownChain } from './shown-chain.ts';
 import type { Layout } from './layout.ts';
 
 /** What this kernel and configuration add to mounts. */
@@ -15,28 +16,39 @@ export interface MountFeatures {
  * The mount of a snapshot's root, the same for Prepare, View and Mounts. Order of options and the choice between
  * bind and overlay are containerd's (`plugins/snapshots/overlay/overlay.go`, mounts).
  *
- * @param parents ids of the chain, the immediate parent first.
+ * @param shown how the container sees the chain below.
  */
 export function rootMount(
   record: Pick<SnapshotRecord, 'id' | 'kind' | 'labels' | 'ownMountPoints'>,
-  parents: readonly number[],
+  { lowers, mapped }: Pick<ShownChain, 'lowers' | 'mapped'>,
   layout: Layout,
   features: MountFeatures,
 ): Mount {
-  const mapping = features.remapIds ? mappingOptions(record.labels) : [];
+  const mapping = features.remapIds && !mapped ? mappingOptions(record.labels) : [];
   const own = layout.fs(record.id);
-  const lowers = parents.map((id) => layout.fs(id));
-  if (record.kind === 'view' && record.ownMountPoints === true) lowers.unshift(own);
-  const [first] = lowers;
+  const all = record.kind === 'view' && record.ownMountPoints === true ? [own, ...lowers] : lowers;
+  const [first] = all;
   if (first === undefined) return bind(own, [...mapping, record.kind === 'view' ? 'ro' : 'rw', 'rbind']);
-  if (record.kind === 'view' && lowers.length === 1) return bind(first, [...mapping, 'ro', 'rbind']);
+  if (record.kind === 'view' && all.length === 1) return bind(first, [...mapping, 'ro', 'rbind']);
   const upper = record.kind === 'view' ? [] : [`workdir=${layout.work(record.id)}`, `upperdir=${own}`];
   return {
     type: 'overlay',
     source: 'overlay',
     target: '',
-    options: [...mapping, ...upper, `lowerdir=${lowers.join(':')}`, ...features.overlayOptions],
+    options: [...mapping, ...upper, `lowerdir=${all.join(':')}`, ...features.overlayOptions],
   };
+}
+
+/** The options of a mount may take one page; this much is left for what is not lower directories. */
+const OPTIONS_SPACE = 4096 - 1024;
+
+/**
+ * True when lower directories fit into the kernel's mount options, after containerd has made them relative to their common
+ * parent (containerd `core/mount/mount_linux.go`, compactLowerdirOption), which is the daemon's root at the most.
+ */
+export function fitsOnePage(lowers: readonly string[], layout: Layout): boolean {
+  const relative = lowers.map((lower) => lower.length - layout.root.length);
+  return relative.reduce((sum, length) => sum + length, 0) <= OPTIONS_SPACE;
 }
 
 function bind(source: string, options: readonly string[]): Mount {

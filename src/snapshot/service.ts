@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { statSync } from 'node:fs';
 import { parseLayerAnnotations } from '../closure/annotations.ts';
 import { StatusError } from '../errors.ts';
 import type { Clock } from '../host/clock.ts';
@@ -7,24 +7,27 @@ import type { KeyedMutex } from '../host/mutex.ts';
 import type { SnapshotRecord, Usage } from '../metadata/schema.ts';
 import type { MetadataStore } from '../metadata/store.ts';
 import type { Mount } from '../view/mount.ts';
-import type { ChainView } from './chain-view.ts';
+import type { ChainView, ShowRequest } from './chain-view.ts';
 import { chainOf, isTaken, mustGet } from './chain.ts';
 import type { Executor } from './execute.ts';
 import { compileFilters } from './filter/match.ts';
-import { mappedRoot, type Owner } from './id-mapping.ts';
+import { idMapping, mappedRoot, type Owner } from './id-mapping.ts';
 import { checkIntact } from './intact.ts';
-import { isExtraction, updatedLabels } from './labels.ts';
+import type { KnownLayers } from './known-layers.ts';
+import { isExtraction, isRemapCopy, SNAPSHOT_REF_LABEL, updatedLabels } from './labels.ts';
 import type { Layout } from './layout.ts';
 import {
   checkCommit,
   planCommit,
   planCreate,
+  planKnown,
   planRemove,
   type CommitRequest,
   type CreateRequest,
 } from './plan.ts';
 import type { ClosureRecovery } from './recovery.ts';
 import { rootMount, type MountFeatures } from './root-mounts.ts';
+import type { ShownChain } from './shown-chain.ts';
 import type { SnapshotIds } from './snapshot-ids.ts';
 
 export interface SnapshotServiceDeps {
@@ -34,6 +37,7 @@ export interface SnapshotServiceDeps {
   readonly features: MountFeatures;
   readonly executor: Executor;
   readonly view: ChainView;
+  readonly known: Pick<KnownLayers, 'isKnown'>;
   readonly recovery: ClosureRecovery;
   readonly clock: Clock;
   readonly mutex: KeyedMutex;
@@ -48,20 +52,23 @@ export interface SnapshotServiceDeps {
  */
 export class SnapshotService {
   readonly #deps: SnapshotServiceDeps;
+  /** Of committed snapshots, which do not change. */
+  readonly #counted = new WeakMap<SnapshotRecord, Usage>();
 
   constructor(deps: SnapshotServiceDeps) {
     this.#deps = deps;
   }
 
   /**
-   * Prepare (kind active) and View. For a layer that names store paths the closure is realised and rooted first.
+   * Prepare (kind active) and View. For a layer that names store paths the closure is realised and rooted first. A client that
+   * would unpack a layer whose content is known is answered AlreadyExists: the layer's snapshot is there then.
    *
    * @returns the mounts, the same as {@link mounts} gives later.
    * @throws StatusError NotFound or InvalidArgument (parent), AlreadyExists (key), InvalidArgument (a label),
    *   DataLoss (an ancestor's directory is gone), and what realising raises.
    */
   create(request: CreateRequest, signal?: AbortSignal): Promise<readonly Mount[]> {
-    const { store, ids, layout, executor, view, clock, mutex, wait } = this.#deps;
+    const { store, ids, layout, executor, view, known, clock, mutex, wait } = this.#deps;
     checkKey('key', request.key);
     return mutex.run([request.key], async () => {
       const chain = chainOf(store, request.parent);
@@ -69,27 +76,31 @@ export class SnapshotService {
       checkIntact(chain, layout);
       const mapped = mappedRoot(request.labels);
       const closure = request.kind === 'active' ? parseLayerAnnotations(request.labels) : undefined;
-      const shown = isExtraction(request.key, request.labels) ? undefined : await view.plan(chain, signal);
-      const owner = mapped ?? (chain[0] === undefined ? undefined : await ownerOf(layout.fs(chain[0].id)));
-      const mountPoints = shown?.mountPoints ?? [];
-      return ids.withNew(async (id) => {
-        const { record, steps } = planCreate(request, {
-          id,
-          now: clock.now(),
-          owner,
-          closure,
-          mountPoints,
-          wait,
+      checkNoCopy(request.key, chain);
+      const owner = mapped ?? (chain[0] === undefined ? undefined : ownerOf(layout.fs(chain[0].id)));
+      const mapping = idMapping(request.labels);
+      const made = view.holding(mapping, async () => {
+        const shown = await this.#show(chain, request, { signal });
+        return ids.withNew(async (id) => {
+          const facts = { id, now: clock.now(), owner, closure, shown, wait };
+          const { record, steps } = planCreate(request, facts);
+          await executor.run(steps, signal);
+          if (await known.isKnown(record)) {
+            await executor.run(planKnown(record, clock.now()));
+            throw alreadyThere(record);
+          }
+          return this.#mounts(record, shown);
         });
-        await executor.run(steps, signal);
-        return [this.#rootMount(record, chain), ...(shown?.mounts ?? [])];
       });
+      // What was mounted for a snapshot that is not there now belongs to nobody.
+      if (mapping !== undefined) made.catch(() => executor.run([{ type: 'collect-views' }]));
+      return made;
     });
   }
 
   /** The mounts of an active snapshot or a view. Throws NotFound, FailedPrecondition (committed), DataLoss. */
   async mounts(key: string, signal?: AbortSignal): Promise<readonly Mount[]> {
-    const { store, layout, view } = this.#deps;
+    const { store, layout } = this.#deps;
     const record = mustGet(store, key);
     if (record.kind === 'committed') {
       throw new StatusError(
@@ -99,8 +110,7 @@ export class SnapshotService {
     }
     const chain = chainOf(store, record.parent);
     checkIntact([record, ...chain], layout);
-    const shown = isExtraction(key, record.labels) ? undefined : await view.plan(chain, signal);
-    return [this.#rootMount(record, chain), ...(shown?.mounts ?? [])];
+    return this.#mounts(record, await this.#show(chain, record, { stored: record.view, signal }));
   }
 
   /**
@@ -117,7 +127,8 @@ export class SnapshotService {
       checkCommit(active, request, parentKind);
       checkIntact([active], layout);
       const closure = recovery.closureAtCommit(active, request.labels);
-      const usage = await diskUsage(layout.fs(active.id));
+      // A Nix layer has a mount point for each store path; containerd holds its lock meanwhile.
+      const usage = closure === undefined ? await diskUsage(layout.fs(active.id)) : undefined;
       await executor.run(planCommit(active, request, { now: clock.now(), usage, closure }));
     });
   }
@@ -131,7 +142,7 @@ export class SnapshotService {
       if (record === undefined && degraded === undefined) {
         throw new StatusError('NotFound', `failed to remove snapshot ${JSON.stringify(key)}: not found`);
       }
-      await executor.run(planRemove(key, record?.id ?? degraded?.id));
+      await executor.run(planRemove(key, record ?? { id: degraded?.id }));
     });
   }
 
@@ -170,21 +181,28 @@ export class SnapshotService {
   /** Disk usage of the snapshot's own layer: live for active, as of Commit for committed, 0 for a view. */
   async usage(key: string): Promise<Usage> {
     const record = mustGet(this.#deps.store, key);
-    if (record.kind === 'active') {
-      checkIntact([record], this.#deps.layout);
-      return diskUsage(this.#deps.layout.fs(record.id));
-    }
-    return record.usage ?? { size: 0, inodes: 0 };
+    if (record.kind === 'view') return { size: 0, inodes: 0 };
+    const known = record.usage ?? this.#counted.get(record);
+    if (known !== undefined) return known;
+    checkIntact([record], this.#deps.layout);
+    const usage = await diskUsage(this.#deps.layout.fs(record.id));
+    if (record.kind === 'committed') this.#counted.set(record, usage);
+    return usage;
   }
 
-  #rootMount(record: SnapshotRecord, chain: readonly SnapshotRecord[]): Mount {
+  #show(
+    chain: readonly SnapshotRecord[],
+    { key, labels }: Pick<SnapshotRecord, 'key' | 'labels'>,
+    request: Omit<ShowRequest, 'mapping'>,
+  ): Promise<ShownChain> {
+    const { view } = this.#deps;
+    if (isExtraction(key, labels)) return Promise.resolve(view.plain(chain));
+    return view.plan(chain, { ...request, mapping: idMapping(labels) });
+  }
+
+  #mounts(record: SnapshotRecord, shown: ShownChain): readonly Mount[] {
     const { layout, features } = this.#deps;
-    return rootMount(
-      record,
-      chain.map((parent) => parent.id),
-      layout,
-      features,
-    );
+    return [rootMount(record, shown, layout, features), ...shown.mounts];
   }
 }
 
@@ -197,11 +215,29 @@ function checkKey(what: string, key: string): void {
   }
 }
 
+/** A client that copies a chain and changes the owner of every file would copy whole closures out of the store. */
+function checkNoCopy(key: string, chain: readonly SnapshotRecord[]): void {
+  if (!isRemapCopy(key) || chain.every(({ closure }) => closure === undefined)) return;
+  throw new StatusError(
+    'FailedPrecondition',
+    `snapshot ${JSON.stringify(key)} is to be a copy of a Nix image with other owners, which would copy closures out of the ` +
+      'store; declare capabilities = ["remap-ids"] for this plugin in the configuration of containerd (2.1 or newer), ' +
+      'and with ctr add --remap-labels: failed precondition',
+  );
+}
+
+function alreadyThere({ labels }: SnapshotRecord): StatusError {
+  return new StatusError(
+    'AlreadyExists',
+    `target snapshot ${JSON.stringify(labels.get(SNAPSHOT_REF_LABEL))}: already exists`,
+  );
+}
+
 function taken(key: string): StatusError {
   return new StatusError('AlreadyExists', `snapshot ${JSON.stringify(key)}: already exists`);
 }
 
-async function ownerOf(directory: string): Promise<Owner> {
-  const { uid, gid } = await stat(directory);
+function ownerOf(directory: string): Owner {
+  const { uid, gid } = statSync(directory);
   return { uid, gid };
 }

@@ -1,4 +1,5 @@
 import type { LayerClosure } from '../closure/annotations.ts';
+import type { StoredClosure } from '../metadata/schema.ts';
 import type { Change } from '../metadata/store.ts';
 import type { MountPoint } from '../view/view.ts';
 import type { Owner } from './id-mapping.ts';
@@ -34,5 +35,9 @@ export type Step =
   | { readonly type: 'put'; readonly expect: readonly Expectation[]; readonly changes: readonly Change[] }
   /** Realise and root without being waited for. */
   | { readonly type: 'realise-later'; readonly id: number; readonly closure: LayerClosure }
+  /** Make the view of a stored layer's closure without being waited for. */
+  | { readonly type: 'show-later'; readonly id: number; readonly closure: StoredClosure }
+  /** Take away the views that no layer has any more. */
+  | { readonly type: 'collect-views' }
   | { readonly type: 'remove-directory'; readonly id: number }
   | { readonly type: 'remove-roots'; readonly id: number };

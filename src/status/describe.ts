@@ -6,7 +6,7 @@ export function describeStatus(answer: StatusResponse): string {
   const lines = [
     `nix-snapshotter ${answer.version}, pid ${answer.pid}, on ${answer.address}`,
     `root       ${answer.root}`,
-    `nix store  ${store?.real_dir ?? '?'} (${store?.uri ?? '?'})`,
+    `nix store  ${store?.real_dir ?? '?'} (${store?.uri ?? '?'}), by ${store?.backend ?? '?'} (${store?.backend_reason ?? '?'})`,
     `view       ${view?.mode ?? '?'} (${view?.reason ?? '?'})`,
     `snapshots  ${snapshots?.committed ?? 0n} committed, ${snapshots?.active ?? 0n} active, ` +
       `${snapshots?.view ?? 0n} view, ${snapshots?.degraded ?? 0n} degraded`,

@@ -1,20 +1,20 @@
 import type { Config } from '../config/schema.ts';
 import type { SnapshotKind } from '../metadata/schema.ts';
 import type { MetadataStore } from '../metadata/store.ts';
-import type { NixStore } from '../nix/store.ts';
+import type { OpenNixStore } from '../nix/open-store.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
 import { implement, type Implementation } from '../rpc/implementation.ts';
 import { status } from '../rpc/proto.ts';
 import { VERSION } from '../version.ts';
-import type { ClosureView } from '../view/view.ts';
+import type { ViewChoice } from '../view/choice.ts';
 
 export interface StatusDeps {
   readonly config: Config;
   readonly store: MetadataStore;
   readonly roots: { readonly count: number };
   readonly queue: RealiseQueue;
-  readonly nix: NixStore;
-  readonly view: ClosureView;
+  readonly nix: Pick<OpenNixStore, 'realStoreDir' | 'backend'>;
+  readonly view: ViewChoice;
   /** What reconcile could not repair. */
   readonly problems: readonly string[];
 }
@@ -31,8 +31,13 @@ export function statusService(deps: StatusDeps): Implementation {
         pid: BigInt(process.pid),
         root: config.root,
         address: config.address,
-        nix_store: { uri: config.nix.store, real_dir: await nix.realStoreDir() },
-        view: { mode: view.name, reason: config.view === 'auto' ? 'default' : 'configured' },
+        nix_store: {
+          uri: config.nix.store,
+          real_dir: await nix.realStoreDir(),
+          backend: nix.backend.name,
+          backend_reason: nix.backend.reason,
+        },
+        view: view.describe(),
         ...snapshotCounts(store),
         gc_roots: BigInt(roots.count),
         realises: queue.inFlight().map((realise) => ({

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { storePathName } from '../closure/store-path.ts';
 import { readOnlyBinds } from './store-bind.ts';
-import type { ClosureView, MountPoint, ViewEntry } from './view.ts';
+import type { BoundView, MountPoint, ViewEntry } from './view.ts';
 
 /** Where store paths appear, relative to the root of a container. */
 export const STORE_TARGET = 'nix/store';
 
 /** One read-only bind for every store path of the closure: works everywhere, and shows nothing else of the store. */
-export const bindsView: ClosureView = {
+export const bindsView: BoundView = {
   name: 'binds',
 
   mountPoints(entries, present) {

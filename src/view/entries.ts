@@ -1,31 +1,37 @@
-import type { Stats } from 'node:fs';
-import { lstat, readlink } from 'node:fs/promises';
+import { lstatSync, readlinkSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { storePathName, type StorePath } from '../closure/store-path.ts';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
-import type { ViewEntry } from './view.ts';
+import type { ClosureEntry } from './view.ts';
+
+/** How many paths are looked up in one stretch: about a millisecond. */
+const STRETCH = 250;
 
 /** What is on disk of a closure. */
 export interface EntriesOnDisk {
-  readonly entries: readonly ViewEntry[];
+  readonly entries: readonly ClosureEntry[];
   /** Paths that are not in the real store directory: collected, or never realised. */
   readonly missing: readonly StorePath[];
 }
 
 /**
- * Looks every path up in the real store directory, without following a symlink.
+ * Looks every path up in the real store directory, without following a symlink. Works in short synchronous stretches:
+ * for a thousand paths several times faster than the thread pool, and other requests still get their turn.
  *
  * @throws StatusError FailedPrecondition for a path that is neither directory, file nor symlink; Internal when it
  *   cannot be looked up.
  */
 export async function readEntries(paths: readonly StorePath[], realStoreDir: string): Promise<EntriesOnDisk> {
-  const found = await Promise.all(
-    paths.map((path) => readEntry(path, join(realStoreDir, storePathName(path)))),
-  );
-  return {
-    entries: found.filter((entry) => entry !== undefined),
-    missing: paths.filter((_, index) => found[index] === undefined),
-  };
+  const entries: ClosureEntry[] = [];
+  const missing: StorePath[] = [];
+  for (const [index, path] of paths.entries()) {
+    if (index % STRETCH === STRETCH - 1) await setImmediate();
+    const entry = readEntry(path, join(realStoreDir, storePathName(path)));
+    if (entry === undefined) missing.push(path);
+    else entries.push(entry);
+  }
+  return { entries, missing };
 }
 
 /** The error for closure paths that are still missing after a realise. */
@@ -38,11 +44,18 @@ export function missingPathsError(missing: readonly StorePath[], realStoreDir: s
   );
 }
 
-async function readEntry(path: StorePath, file: string): Promise<ViewEntry | undefined> {
+function readEntry(path: StorePath, file: string): ClosureEntry | undefined {
   try {
-    const stats = await lstat(file);
-    if (stats.isSymbolicLink()) return { path, kind: 'symlink', linkTarget: await readlink(file) };
-    return { path, kind: kindOf(path, stats) };
+    const stats = lstatSync(file);
+    const attributes = {
+      inode: stats.ino,
+      born: stats.birthtimeMs,
+      mode: stats.mode & 0o7777,
+      size: stats.size,
+      mtime: Math.floor(stats.mtimeMs / 1000),
+    };
+    if (!stats.isSymbolicLink()) return { path, kind: kindOf(path, stats), ...attributes };
+    return { path, kind: 'symlink', linkTarget: readlinkSync(file), ...attributes };
   } catch (error) {
     if (error instanceof StatusError) throw error;
     if (errnoOf(error) === 'ENOENT') return undefined;

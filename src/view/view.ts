@@ -1,6 +1,11 @@
 import type { StorePath } from '../closure/store-path.ts';
 import type { Mount } from './mount.ts';
 
+/** Views by mounts below the root mount, one for each store path or one for the whole store. */
+export type BoundViewName = 'binds' | 'store';
+/** `overlay`: one host mount shows the closure, and is a lower directory of the root mount. */
+export type ViewName = 'overlay' | BoundViewName;
+
 /** What a store path is on disk; a symlink store path is shown as the symlink. */
 export type PathKind = 'directory' | 'file' | 'symlink';
 
@@ -11,14 +16,26 @@ export interface ViewEntry {
   readonly linkTarget?: string;
 }
 
+/** A store path as it is on this host: what its metadata in a view must say. */
+export interface ClosureEntry extends ViewEntry {
+  /** Tells, together with {@link born}, whether it is still the same one. */
+  readonly inode: number;
+  /** Milliseconds since 1970, where the file system knows. */
+  readonly born: number;
+  /** Permission bits. */
+  readonly mode: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Seconds since 1970. */
+  readonly mtime: number;
+}
+
 /**
- * How closures become part of a root file system. The planner is pure: it is given what is on disk and
- * says which mount points a snapshot's own layer must have and which mounts follow its root mount.
- * A one-mount view joins as another member: no mount points, no mounts, but a directory that takes the place of a
- * Nix layer's own `fs` among the lower directories of the root mount.
+ * How closures become part of a root file system by mounts of their own. The planner is pure: it is given what is on
+ * disk and says which mount points a snapshot's own layer must have and which mounts follow its root mount.
  */
-export interface ClosureView {
-  readonly name: 'binds' | 'store';
+export interface BoundView {
+  readonly name: BoundViewName;
 
   /**
    * What must exist below the root file system for {@link mounts} to work.

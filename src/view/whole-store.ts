@@ -1,12 +1,12 @@
 import { STORE_TARGET } from './binds.ts';
 import { readOnlyBinds } from './store-bind.ts';
-import type { ClosureView } from './view.ts';
+import type { BoundView } from './view.ts';
 
 /**
  * The host's whole store, read-only, by one bind. Every container with a Nix layer sees every path of the store:
  * no isolation between images, so this is chosen by the operator only.
  */
-export const wholeStoreView: ClosureView = {
+export const wholeStoreView: BoundView = {
   name: 'store',
 
   mountPoints(entries, present) {

@@ -1,9 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { assertConsistent, assertContent, collectGarbage, mountTable } from './crash/invariants.ts';
+import {
+  assertConsistent,
+  assertContent,
+  collectGarbage,
+  mountTable,
+  removeAll,
+  viewsOnDisk,
+} from './crash/invariants.ts';
 import { chooseOperation, type Model } from './crash/operations.ts';
 import { Random } from './crash/random.ts';
 import { World } from './crash/world.ts';
+import { eventually } from './support/rig.ts';
 import { sandboxUnavailable } from '../sandbox/available.ts';
 import { skipWithout } from '../sandbox/components.ts';
 
@@ -17,6 +25,8 @@ describe('kill -9 of the daemon under containerd', { skip }, () => {
     const random = Random.fromEnvironment('CRASH_SEED');
     t.diagnostic(`CRASH_SEED=${random.seed} CRASH_OPERATIONS=${OPERATIONS}`);
     await using world = await World.up();
+    // Of the image of the container that runs all the time.
+    const views = viewsOnDisk(world);
     const mounts = await mountTable(world);
     const model: Model = { snapshots: new Map(), images: new Set(), containers: new Map() };
     let failed = 0;
@@ -49,7 +59,11 @@ describe('kill -9 of the daemon under containerd', { skip }, () => {
       await world.ctr('task', 'rm', '--force', id);
       await world.ctr('container', 'rm', id);
     }
-    assert.deepEqual(await mountTable(world), mounts);
+    await removeAll(world, model);
+    await eventually(async () => {
+      assert.deepEqual(await mountTable(world), mounts);
+      assert.deepEqual(viewsOnDisk(world), views);
+    });
     await world.assertTicking();
   });
 });

@@ -5,8 +5,16 @@ import {
   LEGACY_LAYER_ANNOTATION,
   LEGACY_PATH_PREFIX,
 } from '../../src/closure/annotations.ts';
-import { type GreeterClosure, forget, GREETING, goImage, greeterClosure } from './support/greeter.ts';
-import { matrix } from './support/matrix.ts';
+import {
+  type GreeterClosure,
+  assertShown,
+  forget,
+  GREETING,
+  goImage,
+  greeterClosure,
+} from './support/greeter.ts';
+import { runContainer } from './support/container.ts';
+import { viewMatrix } from './support/matrix.ts';
 import { OciLayout } from './support/oci-layout.ts';
 import { startRegistry } from './support/registry.ts';
 import { Rig, eventually } from './support/rig.ts';
@@ -14,7 +22,7 @@ import { Rig, eventually } from './support/rig.ts';
 const LOCAL = 'localhost/go:1';
 const LAYOUT = '/tmp/images/go';
 
-for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nix2container', 'nerdctl'])) {
+for (const row of await viewMatrix(['nix2container', 'nerdctl'])) {
   describe(`images of the Go nix2container, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let made: GreeterClosure;
@@ -39,13 +47,8 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nix2container', '
       await containerd.nerdctl(['--snapshotter', 'nix', 'pull', '--quiet', name]);
       for (const path of made.closure) await node.exec(['nix-store', '--check-validity', path]);
       const roots = (await node.exec(['ls', `${snapshotter.root}/gcroots`])).stdout;
-      const run = ['run', '--rm', '--snapshotter', 'nix', name, 'test'];
-      const { stdout } = await containerd.ctr(run);
-      const shown = await containerd.ctr([...run, `${made.busybox}/bin/ls`, '-A', '/nix/store']);
-      assert.deepEqual(
-        shown.stdout.split('\n').map((path) => `/nix/store/${path}`),
-        made.closure,
-      );
+      const { stdout } = await runContainer(rig, { image: name, id: 'test' });
+      await assertShown(rig, made, name);
       await containerd.ctr(['image', 'rm', '--sync', name]);
       await eventually(async () => {
         assert.equal((await node.exec(['ls', `${snapshotter.root}/gcroots`])).stdout, '');

@@ -4,6 +4,7 @@ import { busyboxEntries } from '../fixtures/images.ts';
 import { ociArchive } from '../fixtures/oci-archive.ts';
 import {
   type GreeterClosure,
+  assertShown,
   forget,
   GREETING,
   goImage,
@@ -11,17 +12,17 @@ import {
   ownImage,
   realContent,
 } from './support/greeter.ts';
-import { matrix } from './support/matrix.ts';
+import { runContainer } from './support/container.ts';
+import { viewMatrix } from './support/matrix.ts';
 import { Rig, eventually } from './support/rig.ts';
 
-const CONFIG = '/etc/nix-snapshotter/config.toml';
 const NAME = 'localhost/greeter:1';
 
 /** Ways into containerd that unpack, or let `ctr run` unpack, mostly without the annotations of layers. */
 const LOCAL = ['--local', '--snapshotter', 'nix'];
 const WAYS = [['--snapshotter', 'nix'], LOCAL, []];
 
-for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nix2container'])) {
+for (const row of await viewMatrix(['nix2container'])) {
   describe(`imported Nix images, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let made: GreeterClosure;
@@ -35,10 +36,8 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nix2container']))
     });
     after(async () => await rig.down());
 
-    const run = async (...command: readonly string[]) => {
-      const args = ['run', '--rm', '--snapshotter', 'nix', NAME, 'test', ...command];
-      return await rig.containerd.ctr(args, { reject: false });
-    };
+    const run = async (...command: readonly string[]) =>
+      await runContainer(rig, { image: NAME, id: 'test' }, command);
     const remove = async () => {
       await rig.containerd.ctr(['image', 'rm', '--sync', NAME]);
       await eventually(async () => {
@@ -58,19 +57,14 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nix2container']))
           await rig.containerd.ctr(['image', 'import', ...flags, archive]);
           assert.equal((await run()).stdout, GREETING);
           for (const path of made.closure) await rig.node.exec(['nix-store', '--check-validity', path]);
-          const shown = await run(`${made.busybox}/bin/ls`, '-A', '/nix/store');
-          assert.deepEqual(
-            shown.stdout.split('\n').map((name) => `/nix/store/${name}`),
-            made.closure,
-          );
+          await assertShown(rig, made, NAME);
           await remove();
         });
       }
     }
 
     it('show no store paths when annotations are dropped and recover is off', async () => {
-      await rig.node.writeFile(CONFIG, 'recover = "off"\n');
-      await rig.snapshotter.restart();
+      await rig.configure('recover = "off"\n');
       for (const archive of Object.values(archives)) {
         await rig.containerd.ctr(['image', 'import', ...LOCAL, archive]);
         const { exitCode, stderr } = await run();
@@ -78,8 +72,7 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nix2container']))
         assert.match(stderr, /greet.*no such file or directory/);
         await remove();
       }
-      await rig.node.writeFile(CONFIG, 'recover = "auto"\n');
-      await rig.snapshotter.restart();
+      await rig.configure('recover = "auto"\n');
     });
 
     it('are told from an ordinary image with real content below nix/store', async () => {

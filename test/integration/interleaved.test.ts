@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { BUSYBOX_IMAGE, busyboxArchive, pauseArchive } from '../fixtures/images.ts';
+import { APP_USER_ID } from './support/base-image.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
 import { startGarbageCollector } from './support/garbage-collector.ts';
-import {
-  ADDED,
-  APP_USER_ID,
-  type InterleavedImage,
-  describePaths,
-  interleavedImage,
-} from './support/interleaved.ts';
-import { matrix } from './support/matrix.ts';
+import { ADDED, type InterleavedImage, describePaths, interleavedImage } from './support/interleaved.ts';
+import { runContainer } from './support/container.ts';
+import { viewMatrix } from './support/matrix.ts';
 import { runPod } from './support/pod.ts';
 import { startRegistry } from './support/registry.ts';
 import { Rig, eventually } from './support/rig.ts';
@@ -18,7 +14,7 @@ import { Rig, eventually } from './support/rig.ts';
 const NAME = 'localhost/interleaved:1';
 const AS_APP_USER = 'localhost/interleaved:appuser';
 
-for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl'])) {
+for (const row of await viewMatrix(['nerdctl', 'crictl'])) {
   describe(`ordinary and Nix layers interleaved, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let image: InterleavedImage;
@@ -35,8 +31,7 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
 
     /** Runs a shell text in a container of the image. */
     const run = async (text: string, flags: readonly string[] = [], name = NAME) => {
-      const args = ['run', '--rm', '--snapshotter', 'nix', ...flags, name, 'test', 'sh', '-c', text];
-      return await rig.containerd.ctr(args, { reject: false });
+      return await runContainer(rig, { image: name, id: 'test', flags }, ['sh', '-c', text]);
     };
 
     /** What the node's store has of the closure. */
@@ -62,13 +57,8 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       assert.equal(new Set(downloads).size, downloads.length);
     });
 
-    it('shows the closures as they were built, and nothing else of the store', async () => {
+    it('shows the closures as they were built', async () => {
       assert.equal((await run(describePaths(image.closure))).stdout, image.description);
-      const shown = (await run('ls -A /nix/store')).stdout.split('\n').toSorted();
-      assert.deepEqual(
-        shown.map((name) => `/nix/store/${name}`),
-        image.closure,
-      );
       assert.equal(
         (await rig.node.exec(['test', '-e', image.closureInfos[0] ?? '/'], { reject: false })).exitCode,
         0,
@@ -86,28 +76,6 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       const flags = ['run', '--rm', '--pull', 'never', '--net', 'none', '--user', 'appuser'];
       const { stdout } = await rig.containerd.nerdctl(['--snapshotter', 'nix', ...flags, NAME, 'id']);
       assert.equal(stdout, APP_USER_ID);
-    });
-
-    it("keeps the store read-only; a new file beside its paths is the container's own", async () => {
-      const refused = await run(`touch ${image.packages.greeter}/y`);
-      assert.match(refused.stderr, /Read-only file system/);
-      assert.notEqual(refused.exitCode, 0);
-      const overFile = await run(`echo changed > ${image.last}`);
-      assert.match(overFile.stderr, /Read-only file system/);
-
-      const args = ['run', '--detach', '--snapshotter', 'nix', NAME, 'writer'];
-      await rig.containerd.ctr([...args, 'sh', '-c', 'echo mine > /nix/store/of-the-container; sleep 1000']);
-      const find = ['find', `${rig.snapshotter.root}/snapshots`, '-path', '*/fs/nix/store/of-the-container'];
-      const own = await eventually(async () => {
-        const { stdout } = await rig.node.exec(find);
-        assert.match(stdout, /\/of-the-container$/);
-        return stdout;
-      });
-      assert.equal(own.split('\n').length, 1);
-      assert.equal((await rig.node.exec(['ls', '/nix/store'])).stdout.includes('of-the-container'), false);
-      await rig.containerd.ctr(['task', 'kill', '--signal', 'KILL', 'writer']);
-      await eventually(async () => await rig.containerd.ctr(['task', 'delete', 'writer']));
-      await rig.containerd.ctr(['container', 'delete', 'writer']);
     });
 
     it('runs beside an unmodified image through the same snapshotter', async () => {

@@ -5,14 +5,16 @@ import { ensureTool } from '../sandbox/go-tools.ts';
 import { inside } from '../sandbox/layout.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
 import { type GreeterClosure, forget, GREETING, greeterClosure, ownImage } from './support/greeter.ts';
-import { type AvailableRow, matrix } from './support/matrix.ts';
+import { runContainer } from './support/container.ts';
+import { type ViewRow, viewMatrix } from './support/matrix.ts';
 import { startRegistry } from './support/registry.ts';
 import { Rig, eventually } from './support/rig.ts';
 
-const CONFIG = '/etc/nix-snapshotter/config.toml';
 const IMAGE = 'greeter:1';
 
-for (const row of await matrix(['1.7', '2.3'], ['nerdctl'])) {
+const RELEASES = ['1.7', '2.3'] as const;
+
+for (const row of await viewMatrix(['nerdctl'], { overlay: RELEASES, binds: RELEASES, store: RELEASES })) {
   describe(`realising at pull, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let made: GreeterClosure;
@@ -26,7 +28,7 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl'])) {
     let nar: string;
 
     before(async () => {
-      rig = await Rig.up({ row, config: '' });
+      rig = await Rig.up({ row });
       pullProgram = await pullProgramOf(row, rig);
       made = await greeterClosure(rig);
       name = `${(await startRegistry(rig.node)).address}/${IMAGE}`;
@@ -52,8 +54,7 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl'])) {
     after(async () => await rig.down());
 
     const pull = async (image = name) => await rig.node.exec([...pullProgram, image], { reject: false });
-    const run = async (image = name) =>
-      (await rig.containerd.ctr(['run', '--rm', '--snapshotter', 'nix', image, 'test'])).stdout;
+    const run = async (image = name) => (await runContainer(rig, { image, id: 'test' })).stdout;
     /** How often the cache gave out each archive since the call. */
     const countDownloads = async () => {
       const { length } = await rig.downloads();
@@ -100,8 +101,7 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl'])) {
     });
 
     it('says after the deadline that the work goes on, and the retry joins it', async () => {
-      await rig.node.writeFile(CONFIG, '[prepare]\ndeadline = "1s"\n');
-      await rig.snapshotter.restart();
+      await rig.configure('[prepare]\ndeadline = "1s"\n');
       await rig.cache.setFaults([{ match: nar, delay: 3000 }]);
       const downloads = await countDownloads();
       const { exitCode, stderr } = await pull();
@@ -114,8 +114,7 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl'])) {
       await eventually(async () => assert.equal((await pull()).exitCode, 0));
       onceEach(await downloads());
       assert.equal(await run(), GREETING);
-      await rig.node.writeFile(CONFIG, '');
-      await rig.snapshotter.restart();
+      await rig.configure('');
     });
 
     it('downloads once for two images with one closure that are pulled at once', async () => {
@@ -145,9 +144,9 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl'])) {
 }
 
 /** Pulls the image named next, with the annotations of its layers: `ctr image pull` of containerd 1.7 drops them. */
-async function pullProgramOf(row: AvailableRow, { containerd }: Rig): Promise<readonly string[]> {
+async function pullProgramOf(row: ViewRow, { containerd }: Rig): Promise<readonly string[]> {
   const address = ['--address', containerd.socket];
-  if (row.title !== '1.7') {
+  if (row.release !== '1.7') {
     const program = [`${containerd.binDir}/ctr`, ...address];
     return [...program, 'image', 'pull', '--plain-http', '--snapshotter', 'nix'];
   }

@@ -4,15 +4,18 @@ import allowedMissing from './allowed-missing.json' with { type: 'json' };
 import { type Suite, debianBase } from './debian-base.ts';
 import { GO_TOOLS, type GoToolName, ensureTool } from './go-tools.ts';
 import { testbedRoot } from './layout.ts';
+import { runscFolder } from './runsc.ts';
 
 export const COMPONENTS = [
   'debian-trixie',
   'debian-sid',
+  'containerd-2.2',
   'containerd-2.3',
   'containerd-2.4',
   'nerdctl',
   'crictl',
   'nix2container',
+  'runsc',
 ] as const;
 export type Component = (typeof COMPONENTS)[number];
 
@@ -60,6 +63,7 @@ async function get(component: Component, log?: (line: string) => void): Promise<
     const { versions } = await debianBase(component.slice('debian-'.length) as Suite, log);
     return ['containerd', 'runc', 'nix-bin'].map((name) => `${name} ${versions[name] ?? '?'}`).join(', ');
   }
+  if (component === 'runsc') return (await runscFolder(log)).versions['runsc'] ?? '?';
   const tool: GoToolName = component;
   await ensureTool(tool, log);
   return GO_TOOLS[tool].version;

@@ -15,6 +15,15 @@ export interface ContainerdConfigOptions {
     /** Also use it as diff plugin `nix-diff`. */
     readonly diff: boolean;
   };
+  /** Proxy snapshotters besides `nix`. */
+  readonly furtherSnapshotters?: readonly NamedSnapshotter[];
+}
+
+/** A proxy snapshotter by its name in containerd. */
+export interface NamedSnapshotter {
+  readonly name: string;
+  readonly socket: string;
+  readonly root: string;
 }
 
 export const PAUSE_IMAGE = 'localhost/pause:1';
@@ -24,7 +33,11 @@ const RUNC = { BinaryName: '/usr/sbin/runc', SystemdCgroup: false } as const;
 
 /** containerd's configuration as TOML. */
 export function containerdConfig(options: ContainerdConfigOptions): string {
-  const { formatVersion, proxy } = options;
+  const { formatVersion, proxy, furtherSnapshotters = [] } = options;
+  const proxyPlugins = {
+    ...(proxy === undefined ? {} : pluginsOf(proxy)),
+    ...Object.fromEntries(furtherSnapshotters.map((further) => [further.name, snapshotPlugin(further)])),
+  };
   return stringify({
     version: formatVersion,
     root: '/var/lib/containerd',
@@ -40,7 +53,7 @@ export function containerdConfig(options: ContainerdConfigOptions): string {
         : {}),
       ...(formatVersion === 2 ? criOf1(options) : criOf2(options)),
     },
-    ...(proxy === undefined ? {} : { proxy_plugins: proxyPlugins(proxy) }),
+    ...(Object.keys(proxyPlugins).length === 0 ? {} : { proxy_plugins: proxyPlugins }),
   });
 }
 
@@ -50,15 +63,22 @@ function unpackConfig({ platform, proxy }: ContainerdConfigOptions): object[] {
   return [overlayfs, { platform, snapshotter: 'nix', differ: proxy.diff ? 'nix-diff' : 'walking' }];
 }
 
-function proxyPlugins(proxy: NonNullable<ContainerdConfigOptions['proxy']>): object {
+function pluginsOf(proxy: NonNullable<ContainerdConfigOptions['proxy']>): object {
   return {
-    nix: {
-      type: 'snapshot',
-      address: proxy.socket,
-      capabilities: [...proxy.capabilities],
-      exports: { root: proxy.root, enable_remote_snapshot_annotations: 'true' },
-    },
+    nix: snapshotPlugin(proxy, proxy.capabilities),
     ...(proxy.diff ? { 'nix-diff': { type: 'diff', address: proxy.socket } } : {}),
+  };
+}
+
+function snapshotPlugin(
+  { socket, root }: Pick<NamedSnapshotter, 'socket' | 'root'>,
+  capabilities: readonly string[] = [],
+): object {
+  return {
+    type: 'snapshot',
+    address: socket,
+    capabilities: [...capabilities],
+    exports: { root, enable_remote_snapshot_annotations: 'true' },
   };
 }
 

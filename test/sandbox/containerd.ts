@@ -1,11 +1,11 @@
-import { CNI_CONFLIST, containerdConfig } from './containerd-config.ts';
+import { CNI_CONFLIST, containerdConfig, type NamedSnapshotter } from './containerd-config.ts';
 import { ensureTool } from './go-tools.ts';
 import { inside } from './layout.ts';
 import type { SandboxProcess } from './process.ts';
 import type { ExecOptions, ExecResult, Sandbox } from './sandbox.ts';
 import { waitFor } from './wait-for.ts';
 
-export const CONTAINERD_VERSIONS = ['debian', '2.3', '2.4'] as const;
+export const CONTAINERD_VERSIONS = ['debian', '2.2', '2.3', '2.4'] as const;
 export type ContainerdVersion = (typeof CONTAINERD_VERSIONS)[number];
 
 const CONTAINERD_SOCKET = '/run/containerd/containerd.sock';
@@ -21,6 +21,8 @@ export interface ContainerdOptions {
   readonly snapshotterRoot?: string;
   /** Its declared capabilities (`remap-ids`, `rebase`, …). */
   readonly snapshotterCapabilities?: readonly string[];
+  /** Proxy snapshotters besides `nix`. */
+  readonly furtherSnapshotters?: readonly NamedSnapshotter[];
   /** Adds diff plugin `nix-diff` at the same socket. */
   readonly diffPlugin?: boolean;
   /** Turns the CRI service on, with a bridge network for pods. */
@@ -39,6 +41,7 @@ export async function startContainerd(node: Sandbox, options: ContainerdOptions)
       formatVersion: version.startsWith('1.') ? 2 : 3,
       platform: process.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64',
       cri: options.cri === true,
+      furtherSnapshotters: options.furtherSnapshotters ?? [],
       ...(options.snapshotterSocket === undefined
         ? {}
         : {
@@ -106,7 +109,8 @@ export class Containerd {
   async crictl(args: readonly string[], options?: ExecOptions): Promise<ExecResult> {
     const tool = `${inside.tools}/${await ensureTool('crictl')}/crictl`;
     const endpoint = `unix://${this.socket}`;
-    const flags = ['--runtime-endpoint', endpoint, '--image-endpoint', endpoint];
+    // Its default of two seconds is less than containerd's own retries take.
+    const flags = ['--timeout', '60s', '--runtime-endpoint', endpoint, '--image-endpoint', endpoint];
     return await this.#node.exec([tool, ...flags, ...args], options);
   }
 

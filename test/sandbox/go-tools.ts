@@ -29,6 +29,7 @@ const containerd = (version: string): GoTool => ({
 });
 
 export const GO_TOOLS = {
+  'containerd-2.2': containerd('v2.2.9'),
   'containerd-2.3': containerd('v2.3.7'),
   'containerd-2.4': containerd('v2.4.2'),
   nerdctl: {

@@ -8,15 +8,18 @@ import type { Sandbox } from './sandbox.ts';
 import { waitFor } from './wait-for.ts';
 
 const BUNDLE = 'dist/nix-snapshotter.mjs';
-const CONFIG_FILE = '/etc/nix-snapshotter/config.toml';
 
 export interface SnapshotterOptions {
+  /** Tells daemons of one sandbox apart: names the log and the configuration file. */
+  readonly name?: string;
   /** Text of its configuration file; none unless told. */
   readonly config?: string;
   readonly root?: string;
   readonly socket?: string;
   readonly logLevel?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** A program that runs node: `unshare` and its flags, say. */
+  readonly wrapper?: readonly string[];
   /** Flags for node itself, before the program. */
   readonly nodeFlags?: readonly string[];
   /** Further flags of the daemon. */
@@ -35,7 +38,7 @@ export async function startSnapshotter(
   if (!existsSync(`${projectRoot}/${BUNDLE}`)) {
     throw new StatusError('FailedPrecondition', `${BUNDLE} is missing: run "npm run build"`);
   }
-  if (options.config !== undefined) await node.writeFile(CONFIG_FILE, options.config);
+  if (options.config !== undefined) await node.writeFile(configFile(options), options.config);
   const snapshotter = new Snapshotter(options, { node });
   await snapshotter.start();
   return snapshotter;
@@ -63,13 +66,18 @@ export class Snapshotter {
   }
 
   async start(): Promise<void> {
-    const { config, env, logLevel, nodeFlags = [], args = [] } = this.#options;
+    const { name = 'nix-snapshotter', env } = this.#options;
     await this.#node.exec(['mkdir', '-p', this.socket.slice(0, this.socket.lastIndexOf('/'))]);
-    const flags = ['--address', this.socket, '--root', this.root, '--log-level', logLevel ?? 'debug'];
-    if (config !== undefined) flags.push('--config', CONFIG_FILE);
-    const program = ['node', ...nodeFlags, `${inside.project}/${BUNDLE}`, ...flags, ...args];
-    this.#process = this.#node.spawn('nix-snapshotter', program, env);
+    this.#process = this.#node.spawn(name, this.command, env);
     await this.ready();
+  }
+
+  /** The program with its arguments. */
+  get command(): readonly string[] {
+    const { config, logLevel, wrapper = [], nodeFlags = [], args = [] } = this.#options;
+    const flags = ['--address', this.socket, '--root', this.root, '--log-level', logLevel ?? 'debug'];
+    if (config !== undefined) flags.push('--config', configFile(this.#options));
+    return [...wrapper, 'node', ...nodeFlags, `${inside.project}/${BUNDLE}`, ...flags, ...args];
   }
 
   /** Waits until it accepts connections. */
@@ -94,6 +102,10 @@ export class Snapshotter {
   async logs(): Promise<string> {
     return await this.process.logs();
   }
+}
+
+function configFile({ name = 'config' }: SnapshotterOptions): string {
+  return `/etc/nix-snapshotter/${name}.toml`;
 }
 
 async function accepts(socket: string): Promise<boolean> {

@@ -23,22 +23,35 @@ export async function showOrigin(shell: NodeShell, { redis }: Packages): Promise
     'a library is not in the store',
   );
 
-  report.say('How they get there: each store path of the closure is mounted from the node, read-only.');
+  report.say(
+    'How they get there: one mount on the node shows the closure, as a layer of the root of every container.',
+  );
   const { stdout: mountInfo } = await shell.quietly(inContainer('cat', '/proc/self/mountinfo'));
   const mounts = mountInfo.split('\n').map(parseMount);
-  const closure = mounts.filter(({ at }) => at.startsWith('/nix/store/'));
-  const mounted = closure.find(({ at }) => at === redis);
-  expect(mounted !== undefined, `${redis} is not mounted in the container`);
+  const view = /[:=]([^:,]+\/view\/root)[:,]/.exec(
+    mounts.find(({ at }) => at === '/')?.superOptions ?? '',
+  )?.[1];
   expect(
-    closure.every(({ options }) => options.includes('ro')),
-    'a store path is writable in the container',
+    view !== undefined,
+    'the root of the container has no view among its layers; `nix-snapshotter status` says why',
   );
-  report.output(`${count(closure.length, 'read-only mount')} below /nix/store, one of them:`);
-  report.output(`…${mounted.source.slice(mounted.source.lastIndexOf('/nix/store/'))} on ${mounted.at}`);
+  expect(!mounts.some(({ at }) => at.startsWith('/nix')), 'the store is mounted in the container');
+  report.output(`${count(mounts.length, 'mount')} in the container, none of them at or below /nix`);
+  report.output(`a layer of its root: ${view}`);
+
+  report.say('What a container changes there is its own; the store of the node stays as it is.');
+  await shell.run(inContainer('rm', program));
+  const kept = await shell.run(stat);
+  expect(kept.stdout === own.stdout, `${program} is not what it was on the node`);
 }
 
-/** proc_pid_mountinfo(5): field 4 is the source within its file system, 5 the mount point, 6 its options. */
-function parseMount(line: string): { source: string; at: string; options: readonly string[] } {
+interface MountLine {
+  readonly at: string;
+  readonly superOptions: string;
+}
+
+/** proc_pid_mountinfo(5): field 5 is the mount point, the last one the options of the file system. */
+function parseMount(line: string): MountLine {
   const fields = line.split(' ');
-  return { source: fields[3] ?? '', at: fields[4] ?? '', options: (fields[5] ?? '').split(',') };
+  return { at: fields[4] ?? '', superOptions: fields.at(-1) ?? '' };
 }

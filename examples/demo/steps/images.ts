@@ -29,12 +29,13 @@ greet "$1"
 echo "You are visitor number $(redis-cli incr visitors)."
 `;
 
-/** Builds both images: an ordinary layer, a layer that names store paths, and an ordinary layer again. */
+/** Builds both images: an ordinary layer, a layer that names store paths, and two ordinary layers again. */
 export async function buildImages(shell: NodeShell, { greeter, redis }: Packages): Promise<DemoImages> {
   const { report } = shell;
   report.say(
-    'Each image has three layers: busybox, as in any image; a Nix layer, which names store paths and holds none ' +
-      'of their bytes; and one more ordinary layer with a file of its own.',
+    'Each image has four layers: busybox, as in any image; a Nix layer, which names store paths and holds none ' +
+      'of their bytes; links to them, so that /bin has the programs; and one more ordinary layer with a file of ' +
+      'its own.',
   );
   const base = await busyboxArchive(shell.node);
   const images: DemoImages = {
@@ -86,7 +87,7 @@ async function buildImage(
   await appendLayer(shell.node.hostPath(layout), [recipe.top]);
   const { layers } = await readManifest(shell.node.hostPath(layout));
   const closureInfo = layers[1]?.annotations?.[CLOSURE_ANNOTATION];
-  expect(layers.length === 3 && closureInfo !== undefined, `${layout} has no Nix layer between two others`);
+  expect(layers.length === 4 && closureInfo !== undefined, `${layout} has no Nix layer on its base`);
   return { name, layout, closureInfo };
 }
 
@@ -95,7 +96,7 @@ async function describeImage({ node, report }: NodeShell, image: DemoImage): Pro
   const { paths, bytes } = await measureClosure(node, [image.closureInfo]);
   // The list itself is no part of what the container sees.
   const named = count(paths.length - 1, 'store path');
-  const what = ['busybox', `names ${named} (${formatBytes(bytes)})`, 'one file'];
+  const what = ['busybox', `names ${named} (${formatBytes(bytes)})`, 'links to them', 'one file'];
   report.table(
     layers.map((layer, i): Row => {
       const label = i === 0 ? image.name : '';

@@ -123,6 +123,27 @@ function clientKey(name: string): string {
   return match[1];
 }
 
+/** Removes every image and snapshot, children first; views and roots must go with them. */
+export async function removeAll(world: World, model: Model): Promise<void> {
+  for (const name of model.images) await world.ctr('image', 'rm', name);
+  const left = new Map(model.snapshots);
+  while (left.size > 0) {
+    const parents = new Set([...left.values()].map(({ parent }) => parent));
+    const leaves = [...left.keys()].filter((key) => !parents.has(key));
+    assert.ok(leaves.length > 0, "snapshots are each other's parents");
+    for (const key of leaves) {
+      await world.snapshots.Remove({ snapshotter: 'nix', key });
+      left.delete(key);
+    }
+  }
+  await collectGarbage(world);
+}
+
+/** Names of the closures' views on disk. */
+export function viewsOnDisk({ node, snapshotter }: World): readonly string[] {
+  return readdirSync(node.hostPath(`${snapshotter.root}/views`)).toSorted();
+}
+
 export async function mountTable(world: World): Promise<readonly string[]> {
   const { stdout } = await world.node.exec(['cut', '-d', ' ', '-f', '5', '/proc/1/mountinfo']);
   return stdout.split('\n').toSorted();

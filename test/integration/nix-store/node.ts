@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync,
   existsSync,
@@ -9,10 +11,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { StorePath } from '../../../src/closure/store-path.ts';
-import { silentLog } from '../../../src/log.ts';
+import { type Log, silentLog } from '../../../src/log.ts';
+import { NixDaemonStore } from '../../../src/nix/daemon/daemon-store.ts';
+import type { NixStoreOptions } from '../../../src/nix/nix-options.ts';
 import { NixStoreCli } from '../../../src/nix/nix-store.ts';
+import type { NixStore } from '../../../src/nix/store.ts';
 
 /** Where the scenarios keep things on their node. */
 const DIR = '/var/lib/nix-store-test';
@@ -88,22 +94,93 @@ export async function collectGarbage(): Promise<void> {
   await run('nix-store', '--gc', '--quiet');
 }
 
+/** How a scenario reaches the store: by `nix-store`, by a `nix-daemon --stdio` of its own, by the daemon's socket. */
+export const BACKENDS = ['nix-store', 'stdio', 'socket'] as const;
+export type Backend = (typeof BACKENDS)[number];
+
+/** What a scenario has opened; ended after it. */
+const opened = new AsyncDisposableStack();
+let backend: Backend = 'nix-store';
+
+/**
+ * Chooses what {@link openStore} opens. A daemon on a socket decides about signatures when it opens the store, before a client
+ * can say anything: so there are two.
+ */
+export async function useBackend(choice: Backend): Promise<void> {
+  backend = choice;
+  if (choice !== 'socket') return;
+  for (const requireSigs of ['true', 'false'])
+    await startDaemon(requireSigs, { 'require-sigs': requireSigs });
+}
+
+/** A store whose daemon has root for a user like others; `log` is its log. */
+export async function openUntrusted(substituters: readonly string[], log: Log): Promise<NixStore> {
+  const socket = await startDaemon('untrusting', { 'trusted-users': 'nobody', 'require-sigs': 'false' });
+  const env = { ...process.env, NIX_DAEMON_SOCKET_PATH: socket };
+  return opened.use(new NixDaemonStore({ substituters }, { log, env }));
+}
+
+export async function closeStores(): Promise<void> {
+  await opened.disposeAsync();
+}
+
 /** A store that takes unsigned paths from `substituters`. */
 export function openStore(
   substituters: readonly string[],
   settings: Readonly<Record<string, string>> = {},
   program = 'nix-store',
-): NixStoreCli {
-  return new NixStoreCli(
-    { program, substituters, settings: { 'require-sigs': 'false', 'download-attempts': '1', ...settings } },
-    { log: silentLog, env: process.env },
+): NixStore {
+  return openStoreAs({
+    program,
+    substituters,
+    settings: { 'require-sigs': 'false', 'download-attempts': '1', ...settings },
+  });
+}
+
+export function openStoreAs(options: NixStoreOptions): NixStore {
+  const socket = daemons.get(options.settings?.['require-sigs'] ?? 'true')?.socket;
+  const env = socket === undefined ? process.env : { ...process.env, NIX_DAEMON_SOCKET_PATH: socket };
+  const deps = { log: silentLog, env };
+  return backend === 'nix-store'
+    ? new NixStoreCli(options, deps)
+    : opened.use(new NixDaemonStore(options, deps));
+}
+
+/** The processes that work for a store that has `cache` as its substituter. */
+export async function workers(cache: string): Promise<readonly number[]> {
+  if (daemons.size === 0) return await processesNaming(cache);
+  const children = [...daemons.values()].map(({ pid }) =>
+    readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
   );
+  return children.flat();
+}
+
+const daemons = new Map<string, { readonly socket: string; readonly pid: number }>();
+
+async function startDaemon(name: string, settings: Readonly<Record<string, string>>): Promise<string> {
+  const socket = `/run/nix-daemon-${name}`;
+  const options = Object.entries({ 'download-attempts': '1', ...settings });
+  rmSync(socket, { force: true });
+  const daemon = spawn(
+    'nix-daemon',
+    options.flatMap(([setting, value]) => ['--option', setting, value]),
+    { stdio: 'ignore', env: { ...process.env, NIX_DAEMON_SOCKET_PATH: socket } },
+  );
+  opened.defer(async () => {
+    const ended = once(daemon, 'exit');
+    daemon.kill();
+    await ended;
+  });
+  while (!existsSync(socket)) await setTimeout(10);
+  daemons.set(name, { socket, pid: daemon.pid ?? 0 });
+  return socket;
 }
 
 /** Processes of the node that name `text` in their command line, this one apart. */
-export async function processesNaming(text: string): Promise<readonly string[]> {
+async function processesNaming(text: string): Promise<readonly number[]> {
   const { stdout } = await execa('grep', ['-lF', '--', text, ...(await commandLines())], { reject: false });
-  return stdout.split('\n').filter((file) => file !== '' && file !== `/proc/${process.pid}/cmdline`);
+  const pids = stdout.split('\n').map((file) => Number(/\d+/.exec(file)?.[0]));
+  return pids.filter((pid) => pid > 0 && pid !== process.pid);
 }
 
 async function commandLines(): Promise<string[]> {
@@ -112,10 +189,19 @@ async function commandLines(): Promise<string[]> {
   return listed.split('\n').map((directory) => `${directory}/cmdline`);
 }
 
-/** A shell text in the place of `nix-store`; the rest of Nix stands beside it. Returns its path. */
-export function wrapNixStore(text: string): string {
+/**
+ * A `nix-store` that runs the shell script after each realise, and a `nix-daemon` that does after each root; see
+ * forgetful-daemon.ts. Returns the first's path.
+ */
+export function wrapNix(script: string): string {
   const directory = mkdtempSync(`${ROOTS}/bin-`);
   for (const name of ['nix', 'nix-instantiate']) symlinkSync(`/usr/bin/${name}`, `${directory}/${name}`);
-  writeFileSync(`${directory}/nix-store`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  const after = `${directory}/after`;
+  writeFileSync(after, script);
+  const write = (name: string, text: string): void =>
+    writeFileSync(`${directory}/${name}`, `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+  write('nix-store', `nix-store "$@"; code=$?; case "$*" in *--realise*) sh ${after} ;; esac; exit $code`);
+  const daemon = new URL('forgetful-daemon.ts', import.meta.url).pathname;
+  write('nix-daemon', `exec node ${daemon} ${after} "$@"`);
   return `${directory}/nix-store`;
 }

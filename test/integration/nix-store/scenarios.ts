@@ -1,36 +1,42 @@
 import assert from 'node:assert/strict';
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
 import { ClosureReader } from '../../../src/closure/closure-of-layer.ts';
 import { type StorePath, storePathName } from '../../../src/closure/store-path.ts';
-import { silentLog } from '../../../src/log.ts';
-import { NixStoreCli } from '../../../src/nix/nix-store.ts';
+import { type Log, silentLog } from '../../../src/log.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
 import type { RealiseProgress } from '../../../src/nix/store.ts';
 import { readEntries } from '../../../src/view/entries.ts';
 import { FAILURES } from './failures.ts';
 import { GatedCache } from './gated-cache.ts';
 import {
+  type Backend,
+  BACKENDS,
   CACHE,
+  closeStores,
   collectGarbage,
   emptyStore,
   openStore,
+  openStoreAs,
+  openUntrusted,
   paths,
-  processesNaming,
   ROOTS,
   run,
   setUp,
-  wrapNixStore,
+  useBackend,
+  workers,
+  wrapNix,
 } from './node.ts';
 
 /**
- * `node scenarios.ts NAME`: one scenario on a real Nix store. They empty the store, so they run on a node of the test bed
- * only; {@link SCENARIOS} lists them for the runner.
+ * `node scenarios.ts NAME [BACKEND]`: one scenario on a real Nix store. They empty the store, so they run on a node of the test bed
+ * only; {@link scenariosFor} lists them for the runner.
  */
 const MISSING = '/nix/store/00000000000000000000000000000000-missing' as StorePath;
 const R1 = `${ROOTS}/1`;
 const R2 = `${ROOTS}/2`;
 
-export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
+const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   ...FAILURES,
   'substitutes a closure, roots it before it returns, and reports progress': async () => {
     const { a, b, c } = paths();
@@ -111,6 +117,34 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     assert.equal(cache.fetches, 3);
   },
 
+  'fetches once what two closures share that are realised at once': async () => {
+    const { b, c, lone } = paths();
+    await using cache = await GatedCache.serve(CACHE);
+    const store = openStore([cache.url]);
+    const waits = cache.hold();
+    const both = [store.realise([c], R1), store.realise([b, lone], R2)];
+    await waits;
+    cache.release();
+    await Promise.all(both);
+    assert.equal(cache.fetches, 4);
+  },
+
+  'says that Nix was killed, and goes on with the next try': async () => {
+    const { c } = paths();
+    await using cache = await GatedCache.serve(CACHE);
+    const store = openStore([cache.url]);
+    const waits = cache.hold();
+    const killed = assert.rejects(store.realise([c], R1), { message: /was closed|signal SIGKILL/ });
+    await waits;
+    for (const pid of await workers(cache.url)) process.kill(pid, 'SIGKILL');
+    await killed;
+    assert.deepEqual(readdirSync(ROOTS), []);
+    cache.release();
+    await store.realise([c], R1);
+    await collectGarbage();
+    assert.equal((await store.valid([c])).size, 1);
+  },
+
   'stops Nix when it is closed, and leaves no root': async () => {
     const { c } = paths();
     await using cache = await GatedCache.serve(CACHE);
@@ -119,10 +153,11 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     const waits = cache.hold();
     const stopped = assert.rejects(queue.realise([c], R1), { code: 'Unavailable' });
     await waits;
-    assert.equal((await processesNaming(R1)).length, 1);
+    const before = (await workers(cache.url)).length;
+    assert.ok(before > 0);
     await queue.close();
     await stopped;
-    assert.deepEqual(await processesNaming(R1), []);
+    while ((await workers(cache.url)).length >= before) await setTimeout(10);
     assert.deepEqual(readdirSync(ROOTS), []);
   },
 
@@ -130,10 +165,8 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     const { c } = paths();
     await using cache = await GatedCache.serve(CACHE);
     const taken = `${ROOTS}/taken`;
-    const program = wrapNixStore(
-      `nix-store "$@"; code=$?
-       case "$*" in *--realise*) [ -e ${taken} ] || { touch ${taken}; nix-store --delete --ignore-liveness ${c}; } ;; esac
-       exit $code`,
+    const program = wrapNix(
+      `[ -e ${taken} ] || { touch ${taken}; nix-store --delete --ignore-liveness ${c}; }`,
     );
     const store = openStore([cache.url], {}, program);
     await store.realise([c], R1);
@@ -146,10 +179,12 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     const { a, b, c } = paths();
     await using cache = await GatedCache.serve(CACHE);
     const root = `${ROOTS}-other`;
-    const store = new NixStoreCli(
-      { store: `local?root=${root}`, substituters: [cache.url], settings: { 'require-sigs': 'false' } },
-      { log: silentLog, env: process.env },
-    );
+    await run('rm', '-rf', root);
+    const store = openStoreAs({
+      store: `local?root=${root}`,
+      substituters: [cache.url],
+      settings: { 'require-sigs': 'false' },
+    });
     assert.equal(await store.realStoreDir(), `${root}/nix/store`);
     await store.realise([c], R1);
     await store.realise([a, b], R2);
@@ -183,6 +218,45 @@ export const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
   },
 };
 
+/** These are about a daemon that several users share. */
+const ABOUT_SOCKETS: Readonly<Record<string, () => Promise<void>>> = {
+  'says that its settings have no effect where the daemon does not trust it': async () => {
+    const { c, lone } = paths();
+    await using cache = await GatedCache.serve(CACHE);
+    const warnings: unknown[] = [];
+    const log = { ...silentLog, warn: (...words: unknown[]) => void warnings.push(words) } as Log;
+    const store = await openUntrusted([cache.url], log);
+    for (const path of [c, lone]) {
+      await assert.rejects(store.realise([path], R1), {
+        code: 'FailedPrecondition',
+        message: /ignoring untrusted substituter|you are not a trusted user/,
+      });
+    }
+    assert.equal(warnings.length, 1);
+    assert.match(JSON.stringify(warnings), /trusted-users/);
+    assert.equal(cache.requests.length, 0);
+  },
+};
+
+/** What a backend cannot show. */
+const LEFT_OUT: Readonly<Record<Backend, readonly string[]>> = {
+  // Two processes of Nix that need one path at the same time both fetch it.
+  'nix-store': ['fetches once what two closures share that are realised at once'],
+  stdio: [],
+  // These replace the programs of Nix, which a daemon on a socket does without.
+  socket: [
+    'gives up when a collection takes it each time',
+    'realises again what a collection takes while it is being rooted',
+    'says when Nix is not installed',
+  ],
+};
+
+/** The names of the scenarios for a backend. */
+export function scenariosFor(backend: Backend): readonly string[] {
+  const names = Object.keys(SCENARIOS).filter((name) => !LEFT_OUT[backend].includes(name));
+  return backend === 'socket' ? [...names, ...Object.keys(ABOUT_SOCKETS)] : names;
+}
+
 class Closing implements AsyncDisposable {
   readonly queue: RealiseQueue;
 
@@ -195,12 +269,18 @@ class Closing implements AsyncDisposable {
   }
 }
 
-const [name] = process.argv.slice(2);
+const [name, backend = 'nix-store'] = process.argv.slice(2);
 if (import.meta.main && name === 'set-up') {
   await setUp();
 } else if (import.meta.main) {
-  const scenario = SCENARIOS[name ?? ''];
+  const scenario = { ...SCENARIOS, ...ABOUT_SOCKETS }[name ?? ''];
   assert.ok(scenario, `no scenario ${name}`);
+  assert.ok(BACKENDS.includes(backend as Backend), `no backend ${backend}`);
   await emptyStore();
-  await scenario();
+  await useBackend(backend as Backend);
+  try {
+    await scenario();
+  } finally {
+    await closeStores();
+  }
 }

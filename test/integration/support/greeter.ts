@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import type { LayerEntry } from '../../fixtures/oci-archive.ts';
 import { buildPackages, closureInfo, closureOf, deletePaths } from '../../fixtures/packages.ts';
 import { ensureTool } from '../../sandbox/go-tools.ts';
 import { inside } from '../../sandbox/layout.ts';
+import { runContainer } from './container.ts';
 import type { Rig } from './rig.ts';
 
 export const GREETING = 'Hello from the Nix store, world!';
@@ -34,6 +36,22 @@ export async function greeterClosure(rig: Rig): Promise<GreeterClosure> {
   await rig.cache.add([info]);
   const closure = await closureOf(rig.node, Object.values(packages));
   return { greeter: packages.greeter, busybox, closure, closureInfo: info };
+}
+
+/** A container of an image with the closure sees all of it, and nothing else unless the view is the whole store. */
+export async function assertShown(
+  rig: Rig,
+  { busybox, closure }: GreeterClosure,
+  image: string,
+): Promise<void> {
+  const list = [`${busybox}/bin/ls`, '-A', '/nix/store'];
+  const { stdout } = await runContainer(rig, { image, id: 'shown' }, list);
+  const shown = stdout.split('\n').map((name) => `/nix/store/${name}`);
+  assert.deepEqual(
+    closure.filter((path) => !shown.includes(path)),
+    [],
+  );
+  assert.equal(shown.length > closure.length, rig.view === 'store', stdout);
 }
 
 /** Deletes the closure from the node's store; no root may hold it. */

@@ -1,16 +1,12 @@
-import { ociArchive } from '../../fixtures/oci-archive.ts';
-import { busyboxEntries } from '../../fixtures/images.ts';
 import { type PackageName, buildPackages, closureOf, deletePaths } from '../../fixtures/packages.ts';
 import { CLOSURE_ANNOTATION } from '../../../src/closure/annotations.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { baseArchive } from './base-image.ts';
 import { OciLayout } from './oci-layout.ts';
 import type { Rig } from './rig.ts';
 
 /** What the layer between the two Nix layers puts into `/app/added`. */
 export const ADDED = 'by the layer between the Nix layers\n';
-
-/** A user of the base image with groups of its own. */
-export const APP_USER_ID = 'uid=1001(appuser) gid=1001(appuser) groups=10(wheel),44(render),1001(appuser)';
 
 /** An image of ordinary, Nix, ordinary and Nix layers whose store paths are on the binary cache alone. */
 export interface InterleavedImage {
@@ -34,7 +30,7 @@ export async function interleavedImage(rig: Rig): Promise<InterleavedImage> {
   const last = await fileSortingLast(node, await closureOf(node, Object.values(packages)));
   const closure = await closureOf(node, [...Object.values(packages), last]);
   const base = '/tmp/images/base.tar';
-  await node.writeFile(base, await baseArchive(node));
+  await node.writeFile(base, await baseArchive(node, { name: 'localhost/base:1' }));
 
   const build = ['build', '--format', 'oci-layout', '--log-level', 'error'];
   const first = '/tmp/images/first';
@@ -77,28 +73,6 @@ export async function interleavedImage(rig: Rig): Promise<InterleavedImage> {
 export function describePaths(paths: readonly string[]): string {
   const each = `find "$1" -exec stat -c '%N %F %a' {} \\; -exec sh -c '[ -L "$0" ] || [ -d "$0" ] || md5sum "$0"' {} \\;`;
   return `set -e; describe() { ${each}; }; { ${paths.map((path) => `describe '${path}'`).join('; ')}; } | sort`;
-}
-
-async function baseArchive(node: Sandbox): Promise<Buffer> {
-  const entries = (await busyboxEntries(node)).filter(({ path }) => !/^etc\/(passwd|group)$/.test(path));
-  return await ociArchive({
-    name: 'localhost/base:1',
-    layers: [
-      {
-        entries: [
-          ...entries,
-          {
-            path: 'etc/passwd',
-            content: 'root:x:0:0:root:/root:/bin/sh\nappuser:x:1001:1001::/:/bin/sh\n',
-          },
-          {
-            path: 'etc/group',
-            content: 'root:x:0:\nwheel:x:10:appuser\nrender:x:44:appuser\nappuser:x:1001:\n',
-          },
-        ],
-      },
-    ],
-  });
 }
 
 /** Adds files to the store until the hash of one is above those of all the paths. */

@@ -1,3 +1,4 @@
+import type { ViewName } from '../../../src/view/view.ts';
 import { sandboxUnavailable } from '../../sandbox/available.ts';
 import { type Component, skipWithout } from '../../sandbox/components.ts';
 import type { ContainerdVersion } from '../../sandbox/containerd.ts';
@@ -6,6 +7,7 @@ import type { Suite } from '../../sandbox/debian-base.ts';
 /** A containerd of the compatibility matrix. */
 export interface Row {
   readonly title: string;
+  readonly release: Release;
   readonly suite: Suite;
   readonly version: ContainerdVersion;
   readonly needs: readonly Component[];
@@ -16,25 +18,60 @@ export interface AvailableRow extends Row {
   readonly skip: string | false;
 }
 
+/** A row whose daemon is told to use one view. */
+export interface ViewRow extends AvailableRow {
+  readonly view: ViewName;
+}
+
 const ROWS = {
   '1.7': { suite: 'trixie', version: 'debian', needs: ['debian-trixie'] },
   '2.1': { suite: 'sid', version: 'debian', needs: ['debian-sid', 'debian-trixie'] },
+  '2.2': { suite: 'trixie', version: '2.2', needs: ['debian-trixie', 'containerd-2.2'] },
   '2.3': { suite: 'trixie', version: '2.3', needs: ['debian-trixie', 'containerd-2.3'] },
   '2.4': { suite: 'trixie', version: '2.4', needs: ['debian-trixie', 'containerd-2.4'] },
-} as const satisfies Record<string, Omit<Row, 'title'>>;
+} as const satisfies Record<string, Omit<Row, 'title' | 'release'>>;
+
+/** A release line of containerd. */
+export type Release = keyof typeof ROWS;
+
+/** Which containerds a suite runs on with each view. */
+export type ReleasesOfViews = { readonly [View in ViewName]?: readonly Release[] };
+
+/** All releases with the default view, two with the others. */
+export const ALL_VIEWS = {
+  overlay: ['1.7', '2.1', '2.3', '2.4'],
+  binds: ['1.7', '2.3'],
+  store: ['1.7', '2.3'],
+} as const satisfies ReleasesOfViews;
 
 /** Looks up which of the named containerds, with these further components, can be had. */
 export async function matrix(
-  titles: readonly (keyof typeof ROWS)[],
+  releases: readonly Release[],
   further: readonly Component[] = [],
 ): Promise<readonly AvailableRow[]> {
   const unavailable = sandboxUnavailable();
   return await Promise.all(
-    titles.map(async (title) => {
-      const needs = [...ROWS[title].needs, ...further];
-      return { ...ROWS[title], title, needs, skip: unavailable ?? (await firstMissing(needs)) };
+    releases.map(async (release) => {
+      const needs = [...ROWS[release].needs, ...further];
+      const skip = unavailable ?? (await firstMissing(needs));
+      return { ...ROWS[release], title: release, release, needs, skip };
     }),
   );
+}
+
+/** {@link matrix} with each of the views on the containerds that it is tested with. */
+export async function viewMatrix(
+  further: readonly Component[] = [],
+  views: ReleasesOfViews = ALL_VIEWS,
+): Promise<readonly ViewRow[]> {
+  const rows = (['overlay', 'binds', 'store'] as const).map(async (view) =>
+    (await matrix(views[view] ?? [], further)).map((row) => ({
+      ...row,
+      view,
+      title: `${row.release} with view "${view}"`,
+    })),
+  );
+  return (await Promise.all(rows)).flat();
 }
 
 async function firstMissing(needs: readonly Component[]): Promise<string | false> {

@@ -16,6 +16,7 @@ interface Manifest {
 }
 
 interface Config {
+  config?: Record<string, unknown>;
   rootfs: { diff_ids: string[] };
   history?: object[];
 }
@@ -42,6 +43,15 @@ export class OciLayout {
     config.history?.push({ created_by: 'test' });
     manifest.config = await this.#write(manifest.config.mediaType, json(config));
     manifest.layers.push(await this.#write('application/vnd.oci.image.layer.v1.tar+gzip', gzipSync(tar)));
+    await this.#replace(manifest);
+  }
+
+  /** Sets keys of the image config's `config`. */
+  async configure(settings: Readonly<Record<string, unknown>>): Promise<void> {
+    const manifest = await this.manifest();
+    const config = await this.#read<Config>(manifest.config);
+    config.config = { ...config.config, ...settings };
+    manifest.config = await this.#write(manifest.config.mediaType, json(config));
     await this.#replace(manifest);
   }
 

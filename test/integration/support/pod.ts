@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Rig } from './rig.ts';
 
 /** A pod with one container, through CRI. */
@@ -6,26 +7,60 @@ export interface Pod extends AsyncDisposable {
   exec(command: readonly string[]): Promise<string>;
 }
 
-/** Starts a container of an image that is there, in a pod on the host's network. */
-export async function runPod({ node, containerd }: Rig, image: string): Promise<Pod> {
+export interface PodOptions {
+  /** Of the container, as CRI's `Mount`s. */
+  readonly mounts?: readonly object[];
+  /** Of the container, as CRI's `LinuxContainerSecurityContext`. */
+  readonly security?: Readonly<Record<string, unknown>>;
+  /** Of pod and container, as CRI's `NamespaceOption`; the node's own network unless told. */
+  readonly namespaces?: Readonly<Record<string, unknown>>;
+  /** Name of a runtime in containerd's configuration. */
+  readonly runtime?: string;
+}
+
+/** 2 is the node's own network name space (CRI `NamespaceMode`). */
+const NODE_NETWORK = { network: 2 };
+
+/** Starts a container of an image that is there, in a pod. What was made of it is removed when it does not start. */
+export async function runPod(rig: Rig, image: string, options: PodOptions = {}): Promise<Pod> {
+  const { node, containerd } = rig;
+  const name = randomUUID();
   const pod = '/tmp/pod.json';
   const container = '/tmp/container.json';
-  // 2 is the node's own network name space (CRI `NamespaceMode`).
-  const linux = { security_context: { namespace_options: { network: 2 } } };
-  await node.writeFile(pod, JSON.stringify({ metadata: { name: 'pod', uid: 'u', namespace: 'n' }, linux }));
+  const security = { namespace_options: options.namespaces ?? NODE_NETWORK };
+  await node.writeFile(
+    pod,
+    JSON.stringify({
+      metadata: { name, uid: name, namespace: 'n' },
+      linux: { security_context: security },
+    }),
+  );
   await node.writeFile(
     container,
-    JSON.stringify({ metadata: { name: 'main' }, image: { image }, command: ['sleep', '1000'] }),
+    JSON.stringify({
+      metadata: { name: 'main' },
+      image: { image },
+      command: ['sleep', '1000'],
+      mounts: options.mounts ?? [],
+      linux: { security_context: { ...security, ...options.security } },
+    }),
   );
-  const podId = (await containerd.crictl(['runp', pod])).stdout;
-  const id = (await containerd.crictl(['create', '--no-pull', podId, container, pod])).stdout;
-  await containerd.crictl(['start', id]);
-  return {
-    async exec(command) {
-      return (await containerd.crictl(['exec', id, ...command])).stdout;
-    },
-    async [Symbol.asyncDispose]() {
-      await containerd.crictl(['rmp', '--force', podId]);
-    },
-  };
+  const runtime = options.runtime === undefined ? [] : ['--runtime', options.runtime];
+  const podId = (await containerd.crictl(['runp', ...runtime, pod])).stdout;
+  const remove = async () => await containerd.crictl(['rmp', '--force', podId]);
+  try {
+    const id = (await containerd.crictl(['create', '--no-pull', podId, container, pod])).stdout;
+    await containerd.crictl(['start', id]);
+    return {
+      async exec(command) {
+        return (await containerd.crictl(['exec', id, ...command])).stdout;
+      },
+      async [Symbol.asyncDispose]() {
+        await remove();
+      },
+    };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ViewName } from '../../../src/view/view.ts';
 import { type BinaryCache, binaryCache } from '../../fixtures/binary-cache.ts';
 import { configureNix } from '../../fixtures/nix-config.ts';
 import { type Containerd, SNAPSHOTTER_SOCKET, startContainerd } from '../../sandbox/containerd.ts';
@@ -7,13 +8,21 @@ import { type ExecOptions, type ExecResult, Sandbox } from '../../sandbox/sandbo
 import { type Snapshotter, startSnapshotter } from '../../sandbox/snapshotter.ts';
 import type { Row } from './matrix.ts';
 
+const CONFIG = '/etc/nix-snapshotter/config.toml';
+
 export interface RigOptions {
-  readonly row: Pick<Row, 'suite' | 'version'>;
-  /** Text of the daemon's configuration file. */
+  readonly row: Pick<Row, 'suite' | 'version'> & { readonly view?: ViewName };
+  /** Text of the daemon's configuration file, without the row's view. */
   readonly config?: string;
   readonly cri?: boolean;
   /** Also use the daemon as containerd's diff plugin. */
   readonly diffPlugin?: boolean;
+  /** Capabilities that containerd is told our snapshotter has. */
+  readonly capabilities?: readonly string[];
+  /** A program that runs the daemon. */
+  readonly daemonWrapper?: readonly string[];
+  /** Told of the node before anything runs on it. */
+  readonly prepare?: (node: Sandbox) => Promise<void>;
 }
 
 /** A node with Nix, a signed binary cache on its loopback as only substituter, our daemon, and containerd. */
@@ -22,36 +31,63 @@ export class Rig {
   readonly cache: BinaryCache;
   readonly snapshotter: Snapshotter;
   readonly containerd: Containerd;
+  /** What the daemon's configuration says; its default when undefined. */
+  readonly view: ViewName | undefined;
 
   constructor(parts: {
+    view: ViewName | undefined;
     node: Sandbox;
     cache: BinaryCache;
     snapshotter: Snapshotter;
     containerd: Containerd;
   }) {
+    this.view = parts.view;
     this.node = parts.node;
     this.cache = parts.cache;
     this.snapshotter = parts.snapshotter;
     this.containerd = parts.containerd;
   }
 
-  static async up({ row, config, cri, diffPlugin }: RigOptions): Promise<Rig> {
+  static async up({ row, config, prepare, ...options }: RigOptions): Promise<Rig> {
     const node = await Sandbox.up({ suite: row.suite, name: `rig-${row.suite}` });
     try {
+      await prepare?.(node);
       const cache = await binaryCache(node, [], { signed: true });
       await configureNix(node, { substituters: [cache] });
-      const snapshotter = await startSnapshotter(node, config === undefined ? {} : { config });
+      const snapshotter = await startSnapshotter(node, {
+        config: configText(row.view, config),
+        wrapper: options.daemonWrapper ?? [],
+      });
       const containerd = await startContainerd(node, {
         version: row.version,
         snapshotterSocket: SNAPSHOTTER_SOCKET,
-        cri: cri === true,
-        diffPlugin: diffPlugin === true,
+        snapshotterCapabilities: options.capabilities ?? [],
+        cri: options.cri === true,
+        diffPlugin: options.diffPlugin === true,
       });
-      return new Rig({ node, cache, snapshotter, containerd });
+      return new Rig({ view: row.view, node, cache, snapshotter, containerd });
     } catch (error) {
       await node.down();
       throw error;
     }
+  }
+
+  /** Gives the daemon another configuration, the row's view aside, and starts it again. */
+  async configure(config: string): Promise<void> {
+    await this.node.writeFile(CONFIG, configText(this.view, config));
+    await this.restartSnapshotter();
+  }
+
+  /**
+   * Starts the daemon again and waits until containerd talks to it: between two tries to connect containerd waits, and
+   * a collection of garbage in between removes nothing here and is not repeated before something else is removed.
+   */
+  async restartSnapshotter(): Promise<void> {
+    const snapshots = ['snapshot', '--snapshotter', 'nix'];
+    const key = 'restarted';
+    await this.snapshotter.restart();
+    await eventually(async () => await this.containerd.ctr([...snapshots, 'prepare', key]));
+    await this.containerd.ctr([...snapshots, 'rm', key]);
   }
 
   /** Our image tool, run on the node. */
@@ -74,6 +110,10 @@ export class Rig {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.down();
   }
+}
+
+function configText(view: ViewName | undefined, config = ''): string {
+  return view === undefined ? config : `view = "${view}"\n${config}`;
 }
 
 /** Asks until it holds; the last failure is thrown after 20 s, which is far longer than anything here takes. */

@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs';
 import type { StorePath } from '../../../src/closure/store-path.ts';
+import type { MountPoint } from '../../../src/view/view.ts';
 import type { SnapshotRecord } from '../../../src/metadata/schema.ts';
 import { planCommit, planCreate, planRemove } from '../../../src/snapshot/plan.ts';
 import type { Step } from '../../../src/snapshot/steps.ts';
@@ -22,16 +23,20 @@ export interface Operation {
 
 type Create = Partial<Parameters<typeof planCreate>[0]> & {
   readonly paths?: readonly StorePath[];
-  readonly mountPoints?: Parameters<typeof planCreate>[1]['mountPoints'];
+  readonly mountPoints?: readonly MountPoint[];
   readonly wait?: Parameters<typeof planCreate>[1]['wait'];
 };
 
 export function create(state: State, key: string, options: Create = {}): readonly Step[] {
-  const { paths, mountPoints = [], wait = 'prepare', ...more } = options;
+  const { paths, mountPoints, wait = 'prepare', ...more } = options;
+  const shown =
+    mountPoints === undefined
+      ? { view: undefined, mountPoints: [] }
+      : { view: 'binds' as const, mountPoints };
   const closure = paths === undefined ? undefined : { kind: 'paths' as const, paths };
   return planCreate(
     { key, kind: 'active', parent: '', labels: new Map(), ...more },
-    { id: state.store.nextId(), now, owner, closure, mountPoints, wait },
+    { id: state.store.nextId(), now, owner, closure, shown, wait },
   ).steps;
 }
 
@@ -45,7 +50,7 @@ export function commit(state: State, key: string, name: string, recovered?: read
 }
 
 export function remove(state: State, key: string): readonly Step[] {
-  return planRemove(key, present(state, key).id);
+  return planRemove(key, present(state, key));
 }
 
 function present(state: State, key: string): SnapshotRecord {

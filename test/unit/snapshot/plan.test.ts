@@ -23,7 +23,7 @@ describe('planCreate', () => {
     now,
     owner: undefined,
     closure: undefined,
-    mountPoints: [],
+    shown: { view: undefined, mountPoints: [] },
     wait: 'prepare' as const,
   };
 
@@ -65,7 +65,7 @@ describe('planCreate', () => {
   it('makes mount points in the new directory', () => {
     const { record, steps } = planCreate(request, {
       ...facts,
-      mountPoints: [{ path: 'nix/store/x', kind: 'file' }],
+      shown: { view: 'binds', mountPoints: [{ path: 'nix/store/x', kind: 'file' }] },
     });
     assert.deepEqual(types(steps), ['make-directory', 'make-mount-points', 'put']);
     assert.equal(record.ownMountPoints, true);
@@ -108,8 +108,15 @@ describe('planCommit', () => {
 
   it('never waits for Nix: a closure learnt now is realised later', () => {
     const closure = { closure: { kind: 'paths' as const, paths: [path] }, source: 'recovered' as const };
-    assert.deepEqual(types(planCommit(active, request, { now, usage, closure })), ['put', 'realise-later']);
-    assert.deepEqual(types(planCommit({ ...active, closure }, request, { now, usage, closure })), ['put']);
+    assert.deepEqual(types(planCommit(active, request, { now, usage, closure })), [
+      'put',
+      'realise-later',
+      'show-later',
+    ]);
+    assert.deepEqual(types(planCommit({ ...active, closure }, request, { now, usage, closure })), [
+      'put',
+      'show-later',
+    ]);
   });
 
   it('takes the parent of the request when there was none', () => {
@@ -149,9 +156,9 @@ describe('checkCommit', () => {
 
 describe('planRemove', () => {
   it('changes the metadata before it removes anything', () => {
-    assert.deepEqual(types(planRemove('k', 4)), ['put', 'remove-directory', 'remove-roots']);
+    assert.deepEqual(types(planRemove('k', { id: 4 })), ['put', 'remove-directory', 'remove-roots']);
   });
   it('leaves directories alone when a degraded record hides the id', () => {
-    assert.deepEqual(types(planRemove('k', undefined)), ['put']);
+    assert.deepEqual(types(planRemove('k', { id: undefined })), ['put']);
   });
 });

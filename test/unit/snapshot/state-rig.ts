@@ -65,15 +65,22 @@ export async function openState(root: string) {
   const mutex = new KeyedMutex();
   const ids = new SnapshotIds(store);
   const disk = { removeTree };
+  // Views are mounts: test/integration has them.
+  const views = {
+    warmLater() {},
+    restore: () => Promise.resolve(),
+    collect: () => Promise.resolve([]),
+  };
   const cleanup = new Cleanup({
     ids,
     layout,
     roots,
+    views,
     background,
     removeTree: (directory) => disk.removeTree(directory),
     log: silentLog,
   });
-  const executor = new Executor({ layout, store, roots, mutex, background, log: silentLog });
+  const executor = new Executor({ layout, store, roots, views, mutex, background, log: silentLog });
   return {
     layout,
     store,
@@ -86,7 +93,7 @@ export async function openState(root: string) {
     ids,
     cleanup,
     executor,
-    reconcile: () => reconcile({ store, layout, roots, cleanup, log: silentLog }),
+    reconcile: () => reconcile({ store, layout, roots, cleanup, views, background, log: silentLog }),
     /** Resolves when nothing goes on in the background. */
     async idle(): Promise<void> {
       while (queue.inFlight().length > 0) await new Promise(setImmediate);

@@ -1,0 +1,122 @@
+import type { StorePath } from '../closure/store-path.ts';
+import { StatusError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { NixDaemonStore } from './daemon/daemon-store.ts';
+import type { NixStoreOptions } from './nix-options.ts';
+import { NixStoreCli } from './nix-store.ts';
+import { StoreLocation } from './store-location.ts';
+import type { NixStore, RealiseOptions } from './store.ts';
+
+/** How the store is reached: the worker protocol, one process for each call, or the first while it works. */
+export type NixBackend = 'auto' | 'daemon' | 'nix-store';
+
+/** Which backend was last used, and why. */
+export interface BackendInUse {
+  readonly name: 'daemon' | 'nix-store';
+  readonly reason: string;
+}
+
+/** A {@link NixStore} that says how it works; disposing of it ends its connections. */
+export interface OpenNixStore extends NixStore, AsyncDisposable {
+  readonly backend: BackendInUse;
+}
+
+export interface OpenNixStoreOptions extends NixStoreOptions {
+  readonly backend: NixBackend;
+}
+
+/** How long `nix-store` is used before the daemon is tried again, in milliseconds. */
+const RETRY_MS = 60_000;
+
+/**
+ * Opens the host's store; starts no process and connects to nothing.
+ *
+ * @throws StatusError InvalidArgument for a store that cannot be used (see {@link StoreLocation}).
+ */
+export function openNixStore(
+  options: OpenNixStoreOptions,
+  deps: { readonly log: Log; readonly env: NodeJS.ProcessEnv },
+): OpenNixStore {
+  const shared = { ...deps, location: new StoreLocation(options, deps) };
+  return new ChosenStore(options.backend, {
+    daemon: new NixDaemonStore(options, shared),
+    cli: new NixStoreCli(options, shared),
+    log: deps.log,
+  });
+}
+
+interface ChosenStoreDeps {
+  readonly daemon: NixDaemonStore;
+  readonly cli: NixStoreCli;
+  readonly log: Log;
+}
+
+/** Asks before each call whether the daemon can be reached, which costs nothing while a connection is kept. */
+class ChosenStore implements OpenNixStore {
+  readonly #choice: NixBackend;
+  readonly #daemon: NixDaemonStore;
+  readonly #cli: NixStoreCli;
+  readonly #log: Log;
+  #inUse: BackendInUse;
+  #retryAt = 0;
+
+  constructor(choice: NixBackend, { daemon, cli, log }: ChosenStoreDeps) {
+    this.#choice = choice;
+    this.#daemon = daemon;
+    this.#cli = cli;
+    this.#log = log;
+    this.#inUse = choice === 'auto' ? DEFAULT : { name: choice, reason: 'configured' };
+  }
+
+  get backend(): BackendInUse {
+    return this.#inUse;
+  }
+
+  realStoreDir(): Promise<string> {
+    return this.#daemon.realStoreDir();
+  }
+
+  async realise(paths: readonly StorePath[], root: string, options?: RealiseOptions): Promise<void> {
+    await (await this.#chosen()).realise(paths, root, options);
+  }
+
+  async valid(paths: readonly StorePath[]): Promise<ReadonlySet<StorePath>> {
+    return await (await this.#chosen()).valid(paths);
+  }
+
+  async closure(paths: readonly StorePath[]): Promise<readonly StorePath[]> {
+    return await (await this.#chosen()).closure(paths);
+  }
+
+  async references(path: StorePath): Promise<ReadonlySet<StorePath> | undefined> {
+    return await (await this.#chosen()).references(path);
+  }
+
+  removeRoot(root: string): Promise<void> {
+    return this.#daemon.removeRoot(root);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#daemon[Symbol.asyncDispose]();
+  }
+
+  async #chosen(): Promise<NixStore> {
+    if (this.#choice === 'daemon') return this.#daemon;
+    if (this.#choice === 'nix-store' || performance.now() < this.#retryAt) return this.#cli;
+    try {
+      await this.#daemon.reach();
+      this.#inUse = DEFAULT;
+      return this.#daemon;
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      this.#retryAt = performance.now() + RETRY_MS;
+      const reason = `the daemon cannot be used: ${error.message}`;
+      if (this.#inUse.reason !== reason)
+        this.#log.warn({ error: error.message }, 'using nix-store: the Nix daemon cannot be used');
+      this.#inUse = { name: 'nix-store', reason };
+      return this.#cli;
+    }
+  }
+}
+
+const DEFAULT: BackendInUse = { name: 'daemon', reason: 'default' };

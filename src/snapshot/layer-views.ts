@@ -1,0 +1,70 @@
+import type { LayerClosure } from '../closure/annotations.ts';
+import { messageOf } from '../errors.ts';
+import type { IdMapping } from '../host/mount.ts';
+import type { Log } from '../log.ts';
+import type { MetadataStore } from '../metadata/store.ts';
+import type { MappedViews } from '../view/overlay/mapped-views.ts';
+import type { OverlayViews } from '../view/overlay/overlay-views.ts';
+import type { ChainView, NixLayer } from './chain-view.ts';
+import { idMapping } from './id-mapping.ts';
+
+export interface LayerViewsDeps {
+  readonly store: MetadataStore;
+  readonly chainView: ChainView;
+  readonly overlays: OverlayViews;
+  readonly mappedViews: MappedViews;
+  readonly log: Log;
+}
+
+/** The overlay views of stored layers: made before the first container asks, removed after the last layer. */
+export class LayerViews {
+  readonly #deps: LayerViewsDeps;
+
+  constructor(deps: LayerViewsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Makes a layer's view without anybody waiting; what fails here is told to the container that needs it. */
+  warmLater(layer: NixLayer): void {
+    void this.#warm(layer);
+  }
+
+  /** Mounts again, one after the other, what a restart of the host unmounted. */
+  async restore(): Promise<void> {
+    const { store, overlays } = this.#deps;
+    for (const { id, closure } of store.list()) {
+      if (closure !== undefined && overlays.isLost(closure.closure)) await this.#warm({ id, closure });
+    }
+  }
+
+  async #warm(layer: NixLayer): Promise<void> {
+    const { chainView, log } = this.#deps;
+    try {
+      await chainView.warm(layer);
+    } catch (error) {
+      log.debug({ id: layer.id, error: messageOf(error) }, 'the view of a layer is not made yet');
+    }
+  }
+
+  /**
+   * Removes the views of closures that no snapshot names, and those mapped to the ids of containers that are gone. Does nothing while nobody can tell which those are.
+   *
+   * @returns what could not be removed, one sentence each.
+   */
+  async collect(): Promise<readonly string[]> {
+    const { store, overlays, log } = this.#deps;
+    if (store.repaired || store.degraded().length > 0) return [];
+    const problems = [...(await overlays.collect(() => closuresIn(store)))];
+    problems.push(...(await this.#deps.mappedViews.collect(() => mappingsIn(store))));
+    for (const problem of problems) log.error({ problem }, 'clean-up left something');
+    return problems;
+  }
+}
+
+function closuresIn(store: MetadataStore): readonly LayerClosure[] {
+  return store.list().flatMap(({ closure }) => (closure === undefined ? [] : [closure.closure]));
+}
+
+function mappingsIn(store: MetadataStore): readonly IdMapping[] {
+  return store.list().flatMap(({ labels }) => idMapping(labels) ?? []);
+}

@@ -1,0 +1,3 @@
+import { describeBackends } from './nix-store/describe-backend.ts';
+
+describeBackends(['stdio', 'socket']);

@@ -1,0 +1,75 @@
+import type { ExecResult } from '../../sandbox/sandbox.ts';
+import { type Rig, eventually } from './rig.ts';
+
+export interface RunOptions {
+  readonly image: string;
+  readonly id: string;
+  /** `default` unless told. */
+  readonly namespace?: string;
+  /** Further flags of `ctr run`. */
+  readonly flags?: readonly string[];
+}
+
+/**
+ * Runs a container by `ctr` to its end, whatever its exit code is; without a command, the image's own.
+ *
+ * `ctr` of containerd 2.4 loses the output of about one run in a hundred, with containerd's own overlayfs too: a run that
+ * succeeds and says nothing is repeated.
+ */
+export async function runContainer(
+  { containerd }: Rig,
+  { image, id, namespace = 'default', flags = [] }: RunOptions,
+  command: readonly string[] = [],
+): Promise<ExecResult> {
+  const args = ['-n', namespace, 'run', '--rm', '--snapshotter', 'nix', ...flags, image, id, ...command];
+  let result = await containerd.ctr(args, { reject: false });
+  for (let again = 0; again < 2 && result.exitCode === 0 && result.stdout === ''; again += 1) {
+    result = await containerd.ctr(args, { reject: false });
+  }
+  return result;
+}
+
+/** A running container; disposing of it ends and deletes it. */
+export interface Container extends AsyncDisposable {
+  readonly id: string;
+  /** Where the node has its root file system mounted. */
+  readonly rootfs: string;
+  /** Runs a shell text with the container's root file system and mounts, whatever its exit code is. */
+  exec(text: string): Promise<ExecResult>;
+}
+
+/** Starts a container that sleeps; its image has busybox. */
+export async function startContainer(
+  rig: Rig,
+  { image, id, namespace = 'default', flags = [] }: RunOptions,
+): Promise<Container> {
+  const { node, containerd } = rig;
+  const sleep = [...flags, image, id, 'sleep', '1000'];
+  await containerd.ctr(['-n', namespace, 'run', '--detach', '--snapshotter', 'nix', ...sleep]);
+  const tasks = (await containerd.ctr(['-n', namespace, 'task', 'ls'])).stdout.split('\n');
+  const pid = tasks.map((line) => line.split(/\s+/)).find(([name]) => name === id)?.[1];
+  if (pid === undefined) throw new Error(`containerd has no task of container ${id}: ${tasks.join('; ')}`);
+  return {
+    id,
+    rootfs: `/run/containerd/io.containerd.runtime.v2.task/${namespace}/${id}/rootfs`,
+    async exec(text) {
+      const enter = ['nsenter', '--target', pid, '--mount', '--root', '--wd=/proc/self/root'];
+      return await node.exec([...enter, 'sh', '-c', text], { reject: false });
+    },
+    async [Symbol.asyncDispose]() {
+      await deleteContainer(rig, id, namespace);
+    },
+  };
+}
+
+/** Kills a container's task, if it runs, and deletes both. */
+export async function deleteContainer({ containerd }: Rig, id: string, namespace = 'default'): Promise<void> {
+  const ctr = async (...args: readonly string[]) =>
+    await containerd.ctr(['-n', namespace, ...args], { reject: false });
+  await eventually(async () => {
+    await ctr('task', 'kill', '--signal', 'KILL', id);
+    await ctr('task', 'delete', id);
+    const { exitCode, stderr } = await ctr('container', 'delete', id);
+    if (exitCode !== 0) throw new Error(`container ${id} cannot be deleted: ${stderr}`);
+  });
+}

@@ -1,0 +1,4 @@
+import { ALL_VIEWS, viewMatrix } from './support/matrix.ts';
+import { viewSuite } from './views/suite.ts';
+
+for (const row of await viewMatrix(['nerdctl', 'crictl'], { binds: ALL_VIEWS.binds })) viewSuite(row);

@@ -1,0 +1,4 @@
+import { ALL_VIEWS, viewMatrix } from './support/matrix.ts';
+import { viewSuite } from './views/suite.ts';
+
+for (const row of await viewMatrix(['nerdctl', 'crictl'], { overlay: ALL_VIEWS.overlay })) viewSuite(row);
