@@ -1,51 +1,41 @@
-import { readFile, stat } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import type { StorePath } from '../closure/store-path.ts';
 import { errnoOf } from '../errors.ts';
 
-const POLL_MS = 20;
+/** Nobody collects, or the collection that did has ended. */
+const NOBODY: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
-/** The file that Nix's garbage collector holds an exclusive lock on while it runs (nix `src/libstore/gc.cc`). */
-export function collectorLock(realStoreDir: string): string {
-  return join(dirname(realStoreDir), 'var', 'nix', 'gc.lock');
+/** Where Nix's garbage collector takes further roots while it runs (nix `src/libstore/gc.cc`; Nix 2.5 or newer, Lix). */
+export function collectorSocket(realStoreDir: string): string {
+  return join(dirname(realStoreDir), 'var', 'nix', 'gc-socket', 'socket');
 }
 
 /**
- * Waits for the end of a garbage collection that runs now.
+ * Has a garbage collection that runs now spare a path, and with it what the path refers to, and waits for its end: it may have
+ * decided about the path before. A collection listens before it reads the roots: one that does not listen yet finds a root
+ * that was made before this call.
  *
- * @returns false when it still runs after `withinMs` milliseconds.
+ * @returns false when it still runs after `withinMs` milliseconds, or when the caller goes.
  */
-export async function collectorEnded(
-  lockFile: string,
+export async function spareFromCollection(
+  socketPath: string,
+  path: StorePath,
   withinMs: number,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const inode = await inodeOf(lockFile);
-  if (inode === undefined) return true;
-  const deadline = performance.now() + withinMs;
-  while (holdsExclusively(await readFile('/proc/locks', 'utf8'), inode)) {
-    if (performance.now() > deadline) return false;
-    await setTimeout(POLL_MS, undefined, signal === undefined ? {} : { signal });
-  }
-  return true;
-}
-
-/**
- * True when somebody has an exclusive flock(2) on the inode, by the text of /proc/locks (proc(5)). The device is left out: some
- * file systems show another one there than stat(2) does, and a wait too many does no harm.
- */
-export function holdsExclusively(locks: string, inode: bigint): boolean {
-  return locks
-    .split('\n')
-    .some((line) => /^\d+: FLOCK\s+\S+\s+WRITE /.test(line) && line.includes(`:${inode} `));
-}
-
-/** Undefined when Nix never made the file: nothing was ever collected. */
-async function inodeOf(file: string): Promise<bigint | undefined> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const giveUp = (): void => resolve(false);
+  const socket = connect(socketPath, () => socket.write(`${path}\n`));
+  const timer = setTimeout(giveUp, withinMs);
+  socket.resume().once('end', () => resolve(true));
+  socket.once('error', (error) => resolve(NOBODY.has(errnoOf(error))));
+  signal?.addEventListener('abort', giveUp, { once: true });
   try {
-    return (await stat(file, { bigint: true })).ino;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'EACCES') return undefined;
-    throw error;
+    return await promise;
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+    clearTimeout(timer);
+    socket.destroy();
   }
 }

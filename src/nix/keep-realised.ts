@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { StorePath } from '../closure/store-path.ts';
 import { errnoOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { collectorEnded, collectorLock } from './collector.ts';
+import { collectorSocket, spareFromCollection } from './collector.ts';
 import { collectedError, derivationRefused } from './failure.ts';
 
 /** How often a closure is realised again that a garbage collection takes meanwhile. */
@@ -54,14 +54,20 @@ export async function keepRealised(
   }
 }
 
-/** Waits for the end of a garbage collection that runs now, for some time: it may have read the roots before a new one. */
-export async function awaitCollector(
-  realStoreDir: string,
+/**
+ * To be called when a root has been made, and while something else still holds what it names: a garbage collection that runs
+ * now may have read the roots before. It is told, and its end is waited for for some time; {@link isThere} tells what it has
+ * left.
+ */
+export async function spareRoot(
   root: string,
-  log: Log,
-  signal: AbortSignal | undefined,
+  realStoreDir: string,
+  { log, signal }: { readonly log: Log; readonly signal: AbortSignal | undefined },
 ): Promise<void> {
-  if (await collectorEnded(collectorLock(realStoreDir), COLLECTOR_WAIT_MS, signal)) return;
+  if (!(await exists(root))) return;
+  const path = (await readlink(root)) as StorePath;
+  const socket = collectorSocket(realStoreDir);
+  if (await spareFromCollection(socket, path, COLLECTOR_WAIT_MS, signal)) return;
   log.warn({ root }, 'a garbage collection still runs; its end is not waited for');
 }
 

@@ -3,7 +3,7 @@ import { parseStorePath, type StorePath } from '../closure/store-path.ts';
 import type { Log } from '../log.ts';
 import { argumentChunks } from './argument-chunks.ts';
 import { nixFailure, realiseFailure } from './failure.ts';
-import { awaitCollector, isThere, keepRealised } from './keep-realised.ts';
+import { isThere, keepRealised, spareRoot } from './keep-realised.ts';
 import { besideOf, environment, type NixStoreOptions, settingsOf } from './nix-options.ts';
 import { RealiseLog } from './realise-log.ts';
 import { rootExpression } from './root-expression.ts';
@@ -57,7 +57,11 @@ export class NixStoreCli implements NixStore {
   async realise(paths: readonly StorePath[], root: string, options: RealiseOptions = {}): Promise<void> {
     await keepRealised(paths, root, {
       realise: (outputs) => this.#realiseOnce(outputs, root, options),
-      survived: () => this.#outlivedCollector(root, options.signal),
+      survived: async () => {
+        const realStoreDir = await this.realStoreDir();
+        await spareRoot(root, realStoreDir, { log: this.#log, signal: options.signal });
+        return await isThere(root, realStoreDir);
+      },
       closure: (outputs) => this.closure(outputs),
       removeRoot: () => this.removeRoot(root),
       log: this.#log,
@@ -71,17 +75,6 @@ export class NixStoreCli implements NixStore {
     }
     for (const chunk of argumentChunks(outputs)) await this.#substitute(chunk, options, []);
     await this.#rootAll(outputs, root, options.signal);
-  }
-
-  /**
-   * A collection that ran while the root was made may take the path all the same: seen in one of fifty pulls beside a collector
-   * that never rests; probably it had read the roots before, and the process that held the path by a temporary root ended
-   * before it read those. So what is rooted counts when a collection that runs now has ended and it is still there.
-   */
-  async #outlivedCollector(root: string, signal: AbortSignal | undefined): Promise<boolean> {
-    const realStoreDir = await this.realStoreDir();
-    await awaitCollector(realStoreDir, root, this.#log, signal);
-    return await isThere(root, realStoreDir);
   }
 
   async valid(paths: readonly StorePath[]): Promise<ReadonlySet<StorePath>> {

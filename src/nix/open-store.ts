@@ -51,7 +51,7 @@ interface ChosenStoreDeps {
   readonly log: Log;
 }
 
-/** Asks before each call whether the daemon can be reached, which costs nothing while a connection is kept. */
+/** Uses the daemon until it cannot be used, then `nix-store` for a while. */
 class ChosenStore implements OpenNixStore {
   readonly #choice: NixBackend;
   readonly #daemon: NixDaemonStore;
@@ -77,19 +77,19 @@ class ChosenStore implements OpenNixStore {
   }
 
   async realise(paths: readonly StorePath[], root: string, options?: RealiseOptions): Promise<void> {
-    await (await this.#chosen()).realise(paths, root, options);
+    await this.#use((store) => store.realise(paths, root, options));
   }
 
   async valid(paths: readonly StorePath[]): Promise<ReadonlySet<StorePath>> {
-    return await (await this.#chosen()).valid(paths);
+    return await this.#use((store) => store.valid(paths));
   }
 
   async closure(paths: readonly StorePath[]): Promise<readonly StorePath[]> {
-    return await (await this.#chosen()).closure(paths);
+    return await this.#use((store) => store.closure(paths));
   }
 
   async references(path: StorePath): Promise<ReadonlySet<StorePath> | undefined> {
-    return await (await this.#chosen()).references(path);
+    return await this.#use((store) => store.references(path));
   }
 
   removeRoot(root: string): Promise<void> {
@@ -100,13 +100,28 @@ class ChosenStore implements OpenNixStore {
     await this.#daemon[Symbol.asyncDispose]();
   }
 
-  async #chosen(): Promise<NixStore> {
-    if (this.#choice === 'daemon') return this.#daemon;
-    if (this.#choice === 'nix-store' || performance.now() < this.#retryAt) return this.#cli;
+  /** @param work can be repeated. */
+  async #use<T>(work: (store: NixStore) => Promise<T>): Promise<T> {
+    if (this.#choice === 'daemon') return await work(this.#daemon);
+    if (this.#choice === 'nix-store') return await work(this.#cli);
+    const fellBack = this.#inUse.name === 'nix-store';
+    if (fellBack && (performance.now() < this.#retryAt || !(await this.#reach())))
+      return await work(this.#cli);
+    try {
+      return await work(this.#daemon);
+    } catch (error) {
+      // A daemon that cannot be used is told from one that refuses by connecting once more.
+      const told = error instanceof StatusError && CONNECT_CODES.has(error.code);
+      if (!told || (await this.#reach())) throw error;
+      return await work(this.#cli);
+    }
+  }
+
+  async #reach(): Promise<boolean> {
     try {
       await this.#daemon.reach();
       this.#inUse = DEFAULT;
-      return this.#daemon;
+      return true;
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
       this.#retryAt = performance.now() + RETRY_MS;
@@ -114,9 +129,16 @@ class ChosenStore implements OpenNixStore {
       if (this.#inUse.reason !== reason)
         this.#log.warn({ error: error.message }, 'using nix-store: the Nix daemon cannot be used');
       this.#inUse = { name: 'nix-store', reason };
-      return this.#cli;
+      return false;
     }
   }
 }
 
+/** What {@link NixDaemonStore.connect} raises. */
+const CONNECT_CODES: ReadonlySet<string> = new Set([
+  'Unavailable',
+  'PermissionDenied',
+  'FailedPrecondition',
+  'Internal',
+]);
 const DEFAULT: BackendInUse = { name: 'daemon', reason: 'default' };

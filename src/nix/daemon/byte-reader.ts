@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import type { Decode } from './wire.ts';
 
 /** Beyond so many bytes that nobody asked for yet the peer is not read any more. */
@@ -48,12 +49,17 @@ export class ByteReader {
    * Runs one decoder.
    *
    * @param allowed milliseconds that the peer may be silent at this moment.
+   * @param gatherMs how long bytes are let come together before more are taken, in milliseconds: a peer that sends many small
+   *   messages would wake us for each.
    * @throws StreamEnded, StreamSilent, and what the decoder raises.
    */
-  async read<T>(decoder: Decode<T>, allowed: () => number): Promise<T> {
+  async read<T>(decoder: Decode<T>, allowed: () => number, gatherMs = 0): Promise<T> {
     let step = decoder.next();
     while (step.done !== true) {
-      if (this.#length < step.value) await this.#fill(step.value, allowed);
+      if (this.#length < step.value) {
+        if (gatherMs > 0) await this.#gather(gatherMs);
+        await this.#fill(step.value, allowed);
+      }
       step = decoder.next(this.#take(step.value));
     }
     return step.value;
@@ -75,13 +81,19 @@ export class ByteReader {
     if (this.#wait !== undefined && this.#length >= this.#wait.bytes) this.#wait.done();
   }
 
+  async #gather(milliseconds: number): Promise<void> {
+    this.#stream.pause();
+    await setTimeout(milliseconds);
+    this.#stream.resume();
+  }
+
   /** Each chunk that comes starts the allowed silence anew. */
   async #fill(bytes: number, allowed: () => number): Promise<void> {
     while (this.#length < bytes) {
       if (this.#ended !== undefined) throw this.#ended;
       const before = this.#length;
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, allowed());
+      const timer = globalThis.setTimeout(resolve, allowed());
       this.#wait = { bytes, done: resolve };
       this.#stream.resume();
       await promise;

@@ -38,14 +38,16 @@ const QUERY: Limits = { silenceMs: 30_000, totalMs: 60_000, messages: 100_000 };
  */
 export const LONG: Limits = { silenceMs: 1_800_000, totalMs: 2 ** 31 - 1, messages: 1e9 };
 
+/** A fetch of a large closure sends twenty messages a path, each written on its own. */
+const FEW_MESSAGES = 100;
+const GATHER_MS = 3;
+
 /**
  * One connection to a Nix daemon; one operation at a time. After anything but success it is not to be used again:
  * nothing tells where in its stream the daemon is.
  */
 export class DaemonConnection {
   readonly peer: DaemonPeer;
-  /** When the daemon was greeted, on the clock of `performance.now()`. */
-  readonly openedAt = performance.now();
   readonly #transport: Transport;
   readonly #reader: ByteReader;
   #broken = false;
@@ -116,7 +118,7 @@ export class DaemonConnection {
 /** Takes the log of one operation, up to the message that ends it. */
 async function drainLog(daemon: Dialogue, { onLog, limits = QUERY }: RunOptions): Promise<void> {
   for (let count = 0; count < limits.messages; count += 1) {
-    const message = await daemon.read(logMessage());
+    const message = await daemon.read(logMessage(), count > FEW_MESSAGES ? GATHER_MS : 0);
     if (message === undefined) continue;
     if (message.kind === 'last') return;
     if (message.kind === 'error') throw new DaemonError(message.text);
@@ -136,9 +138,9 @@ async function guarded<T>(
   const allowed = (): number => Math.max(0, Math.min(limits.silenceMs, deadline - performance.now()));
   const dialogue = (reader: ByteReader): Dialogue => ({
     write: (bytes) => void transport.output.write(bytes),
-    read: async <V>(decoder: Decode<V>) => {
+    read: async <V>(decoder: Decode<V>, gatherMs?: number) => {
       if (performance.now() > deadline) throw new StreamSilent(`is not done after ${limits.totalMs} ms`);
-      return await reader.read(decoder, allowed);
+      return await reader.read(decoder, allowed, gatherMs);
     },
   });
   const stop = (): void => void transport.destroy();

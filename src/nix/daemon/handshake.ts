@@ -27,7 +27,8 @@ export interface DaemonPeer {
 /** Writes bytes to the daemon and reads values from it. */
 export interface Dialogue {
   readonly write: (bytes: Buffer) => void;
-  readonly read: <T>(decoder: Decode<T>) => Promise<T>;
+  /** See `ByteReader.read`. */
+  readonly read: <T>(decoder: Decode<T>, gatherMs?: number) => Promise<T>;
 }
 
 /**

@@ -1,38 +1,35 @@
 import type { StorePath } from '../../closure/store-path.ts';
 
-/** What one realise fetches, and what it leaves to those that began before it. */
-export interface Claim extends Disposable {
-  /** Nobody else fetches these. */
-  readonly mine: readonly StorePath[];
-  /** Others fetch these now. */
-  readonly theirs: ReadonlySet<StorePath>;
-  /** Resolves when the others have ended, well or not. */
-  readonly othersEnded: Promise<void>;
+/** One fetch that has not ended. */
+export interface RunningFetch {
+  readonly outputs: readonly StorePath[];
+  /** Resolves when it has ended, well or not. */
+  readonly ended: Promise<void>;
+}
+
+/** A fetch of our own; disposing of it ends it. */
+export interface OwnFetch extends Disposable {
+  /** Those that began before it, oldest first. */
+  readonly earlier: readonly RunningFetch[];
 }
 
 /**
- * Which paths are being fetched. Nix would fetch one that two connections ask for twice: it locks a path only when the archive
- * comes in, and reads the second archive to its end to throw it away (nix `src/libstore/local-store.cc`, addToStore).
+ * Which fetches run. Nix would fetch a path that two of its processes need twice: it locks a path only when the archive comes
+ * in, and reads the second archive to its end to throw it away (nix `src/libstore/local-store.cc`, addToStore).
  */
 export class InFlight {
-  readonly #fetches = new Map<StorePath, Promise<void>>();
+  readonly #running = new Set<RunningFetch>();
 
-  /**
-   * Claims the paths that nobody fetches, until the claim is disposed of. A claim waits only for older ones, so none waits for
-   * itself.
-   */
-  claim(paths: readonly StorePath[]): Claim {
+  /** One waits only for older ones, so that none waits for itself. */
+  begin(outputs: readonly StorePath[]): OwnFetch {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const mine = paths.filter((path) => !this.#fetches.has(path));
-    const theirs = paths.filter((path) => this.#fetches.has(path));
-    const others = new Set(theirs.map((path) => this.#fetches.get(path)).filter((end) => end !== undefined));
-    for (const path of mine) this.#fetches.set(path, promise);
+    const earlier = [...this.#running];
+    const own: RunningFetch = { outputs, ended: promise };
+    this.#running.add(own);
     return {
-      mine,
-      theirs: new Set(theirs),
-      othersEnded: Promise.all(others).then(() => {}),
+      earlier,
       [Symbol.dispose]: () => {
-        for (const path of mine) this.#fetches.delete(path);
+        this.#running.delete(own);
         resolve();
       },
     };

@@ -19,6 +19,7 @@ export class ConnectionPool {
   readonly #limit: LimitFunction;
   readonly #idle: { readonly connection: DaemonConnection; readonly timer: NodeJS.Timeout }[] = [];
   readonly #ending = new Set<Promise<void>>();
+  #warming = 0;
   #closed = false;
 
   constructor({ size, idleMs }: PoolOptions, { open }: { readonly open: () => Promise<DaemonConnection> }) {
@@ -46,27 +47,28 @@ export class ConnectionPool {
     });
   }
 
-  /** Opens a connection that the next question will find, unless one idles; a failure is left to that question. */
-  warm(): void {
-    if (this.#closed || this.#idle.length > 0) return;
-    const opening = this.#limit(async () => {
-      const connection = await this.#open();
-      if (this.#closed) this.end(connection);
-      else this.#keep(connection);
-    }).catch(() => {});
-    this.#ending.add(opening);
-    void opening.then(() => this.#ending.delete(opening));
+  /** Opens connections until so many idle; a failure is left to the next question. */
+  warm(count: number): void {
+    for (let missing = count - this.#idle.length - this.#warming; missing > 0; missing -= 1) {
+      if (this.#closed) return;
+      this.#warming += 1;
+      const opening = this.#limit(async () => {
+        const connection = await this.#open();
+        if (this.#closed) this.end(connection);
+        else this.#keep(connection);
+      })
+        .catch(() => {})
+        .finally(() => {
+          this.#warming -= 1;
+          this.#ending.delete(opening);
+        });
+      this.#ending.add(opening);
+    }
   }
 
-  /** Hands over an idle connection that is at most so old; its taker ends it. */
-  takeFresh(maxAgeMs: number): DaemonConnection | undefined {
-    const now = performance.now();
-    const at = this.#idle.findIndex(
-      ({ connection }) => connection.usable && now - connection.openedAt <= maxAgeMs,
-    );
-    const [taken] = at < 0 ? [] : this.#idle.splice(at, 1);
-    clearTimeout(taken?.timer);
-    return taken?.connection;
+  /** Hands over an idle connection, if there is one; its taker ends it. */
+  take(): DaemonConnection | undefined {
+    return this.#takeIdle();
   }
 
   /** Nobody waits for the end of a connection but {@link close}. */

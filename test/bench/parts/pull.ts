@@ -32,7 +32,7 @@ export const pull: Part = {
   letter: 'b',
   title: 'Cold pull',
   about:
-    'Load of an image none of whose store paths is in the store, from an xz binary cache. The floor is `nix copy` of the same closure from the same cache; download is reading the same files over HTTP and throwing them away.',
+    'Load of an image none of whose store paths is in the store, from an xz binary cache. The floor is `nix copy` of the same closure from the same cache; `nix-store --realise` is what Nix itself needs to substitute it by its own settings, with nothing of an image; download is reading the same files over HTTP and throwing them away.',
   async run(world, { paths, rounds }) {
     const goods: Goods[] = [];
     for (const size of paths) {
@@ -56,7 +56,7 @@ export const pull: Part = {
       await useCache(world, subjects, route.url);
       const cells: Cell[] = [];
       for (const one of goods) {
-        cells.push(copyCell(world, subjects, route, one));
+        cells.push(copyCell(world, subjects, route, one), realiseCell(world, subjects, route, one));
         if (route.url === cache.url) cells.push(await downloadCell(world, cache, route, one));
         cells.push(...subjects.map((subject) => pullCell(world, subjects, subject, route, one)));
       }
@@ -83,6 +83,23 @@ function copyCell(
     async measure() {
       await removeClosure(world, subjects, closure);
       return { [metric]: (await world.client.exec([['sh', '-c', copy]])).milliseconds };
+    },
+  };
+}
+
+function realiseCell(
+  world: World,
+  subjects: readonly Subject[],
+  { metric }: Route,
+  { closure }: Goods,
+): Cell {
+  return {
+    subject: 'nix-store',
+    size: closure.size,
+    async measure() {
+      await removeClosure(world, subjects, closure);
+      const command = `nix-store --realise ${closure.info}`;
+      return { [metric]: (await world.client.exec([['sh', '-c', command]])).milliseconds };
     },
   };
 }

@@ -15,9 +15,8 @@ import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import { type Log, silentLog } from '../../../src/log.ts';
-import { NixDaemonStore } from '../../../src/nix/daemon/daemon-store.ts';
 import type { NixStoreOptions } from '../../../src/nix/nix-options.ts';
-import { NixStoreCli } from '../../../src/nix/nix-store.ts';
+import { openNixStore } from '../../../src/nix/open-store.ts';
 import type { NixStore } from '../../../src/nix/store.ts';
 
 /** Where the scenarios keep things on their node. */
@@ -117,7 +116,7 @@ export async function useBackend(choice: Backend): Promise<void> {
 export async function openUntrusted(substituters: readonly string[], log: Log): Promise<NixStore> {
   const socket = await startDaemon('untrusting', { 'trusted-users': 'nobody', 'require-sigs': 'false' });
   const env = { ...process.env, NIX_DAEMON_SOCKET_PATH: socket };
-  return opened.use(new NixDaemonStore({ substituters }, { log, env }));
+  return opened.use(openNixStore({ substituters, backend: 'daemon' }, { log, env }));
 }
 
 export async function closeStores(): Promise<void> {
@@ -140,10 +139,8 @@ export function openStore(
 export function openStoreAs(options: NixStoreOptions): NixStore {
   const socket = daemons.get(options.settings?.['require-sigs'] ?? 'true')?.socket;
   const env = socket === undefined ? process.env : { ...process.env, NIX_DAEMON_SOCKET_PATH: socket };
-  const deps = { log: silentLog, env };
-  return backend === 'nix-store'
-    ? new NixStoreCli(options, deps)
-    : opened.use(new NixDaemonStore(options, deps));
+  const choice = backend === 'nix-store' ? backend : 'daemon';
+  return opened.use(openNixStore({ ...options, backend: choice }, { log: silentLog, env }));
 }
 
 /** The processes that work for a store that has `cache` as its substituter. */

@@ -1,48 +1,61 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { collectorEnded, collectorLock, holdsExclusively } from '../../../src/nix/collector.ts';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import type { StorePath } from '../../../src/closure/store-path.ts';
+import { collectorSocket, spareFromCollection } from '../../../src/nix/collector.ts';
 
-describe('the garbage collector', () => {
+const PATH = `/nix/store/${'a'.repeat(32)}-x` as StorePath;
+
+describe('a garbage collection', () => {
   let directory = '';
-  let lock = '';
-  before(async () => {
+  let socket = '';
+  beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'collector-'));
-    lock = collectorLock(join(directory, 'nix', 'store'));
-    await mkdir(dirname(lock), { recursive: true });
+    socket = collectorSocket(join(directory, 'nix', 'store'));
+    await mkdir(dirname(socket), { recursive: true });
   });
-  after(() => rm(directory, { recursive: true }));
+  afterEach(() => rm(directory, { recursive: true }));
 
-  it('has its lock beside the store', () => {
-    assert.equal(collectorLock('/nix/store'), '/nix/var/nix/gc.lock');
-    assert.equal(lock, `${directory}/nix/var/nix/gc.lock`);
+  /** Listens as a collection does; ended by the test. */
+  async function collection(): Promise<{ server: Server; client: Promise<Socket> }> {
+    const server = createServer().listen(socket);
+    const client = once(server, 'connection').then(([accepted]) => accepted as Socket);
+    await once(server, 'listening');
+    return { server, client };
+  }
+
+  it('listens beside the store', () => {
+    assert.equal(collectorSocket('/nix/store'), '/nix/var/nix/gc-socket/socket');
   });
 
-  it('is taken for ended where it never ran', async () => {
-    assert.equal(await collectorEnded(lock, 0, undefined), true);
+  it('is not waited for where none ever ran', async () => {
+    assert.equal(await spareFromCollection(socket, PATH, 60_000, undefined), true);
   });
 
-  it('is waited for while it holds its lock, and not for ever', async () => {
-    await writeFile(lock, '');
-    const holder = spawn('flock', ['--exclusive', lock, '-c', 'echo held; read end'], { stdio: 'pipe' });
-    await once(holder.stdout, 'data');
-    assert.equal(await collectorEnded(lock, 50, undefined), false);
-    const ended = collectorEnded(lock, 600_000, undefined);
-    holder.stdin.end('\n');
+  it('is told the path, and waited for until its end', async () => {
+    const { server, client } = await collection();
+    const ended = spareFromCollection(socket, PATH, 60_000, undefined);
+    const connection = await client;
+    assert.equal(String((await once(connection, 'data'))[0]), `${PATH}\n`);
+    let waited = true;
+    void ended.then(() => (waited = false));
+    connection.write('1');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(waited, true);
+    connection.end();
     assert.equal(await ended, true);
+    await new Promise((resolve) => server.close(resolve));
   });
 
-  it('does not count as running for a shared lock, or one on another file', async () => {
-    const { ino } = await stat(lock, { bigint: true });
-    const line = (kind: string, inode: bigint) => `1: FLOCK  ADVISORY  ${kind} 77 fe:00:${inode} 0 EOF\n`;
-    assert.equal(holdsExclusively(line('WRITE', ino), ino), true);
-    assert.equal(holdsExclusively(line('READ ', ino), ino), false);
-    assert.equal(holdsExclusively(line('WRITE', ino * 10n), ino), false);
-    assert.equal(holdsExclusively(line('WRITE', ino).replace('FLOCK', 'POSIX'), ino), false);
-    assert.equal(holdsExclusively('', ino), false);
+  it('is not waited for for ever, nor longer than the caller waits', async () => {
+    const { server } = await collection();
+    server.on('connection', (connection) => connection.resume());
+    assert.equal(await spareFromCollection(socket, PATH, 50, undefined), false);
+    assert.equal(await spareFromCollection(socket, PATH, 60_000, AbortSignal.timeout(50)), false);
+    await new Promise((resolve) => server.close(resolve));
   });
 });

@@ -42,7 +42,7 @@ describe('openNixStore', () => {
     const { store, warnings } = open('auto', daemon.path);
     await using opened = store;
     for (const _ of [1, 2, 3]) assert.equal((await opened.valid([PATH])).size, 1);
-    assert.equal(daemon.clients, 1);
+    assert.equal(daemon.clients, 2, 'asked, and asked whether it can be used');
     assert.equal(warnings.length, 1);
     assert.equal(opened.backend.name, 'nix-store');
     assert.match(opened.backend.reason, /^the daemon cannot be used: .*does not greet as a Nix daemon/);

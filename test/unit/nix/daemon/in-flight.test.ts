@@ -8,20 +8,25 @@ const path = (name: string): StorePath => `/nix/store/${'a'.repeat(32)}-${name}`
 const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(path) as [StorePath, StorePath, StorePath, StorePath];
 
 describe('InFlight', () => {
-  it('leaves to the first what two claim, and tells its end', async () => {
+  it('names those that began before and still run, and tells their end', async () => {
     const inFlight = new InFlight();
-    const first = inFlight.claim([a, b]);
-    const second = inFlight.claim([b, c]);
-    assert.deepEqual([first.mine, second.mine, [...second.theirs]], [[a, b], [c], [b]]);
-    await first.othersEnded;
+    const first = inFlight.begin([a, b]);
+    const second = inFlight.begin([b, c]);
+    assert.deepEqual(first.earlier, []);
+    assert.deepEqual(
+      second.earlier.map(({ outputs }) => outputs),
+      [[a, b]],
+    );
     let ended = false;
-    const waits = second.othersEnded.then(() => (ended = true));
+    const waits = second.earlier[0]?.ended.then(() => (ended = true));
     await new Promise((resolve) => setImmediate(resolve));
     assert.equal(ended, false);
     first[Symbol.dispose]();
     await waits;
-    second[Symbol.dispose]();
-    assert.deepEqual(inFlight.claim([a, b, c]).mine, [a, b, c]);
+    assert.deepEqual(
+      inFlight.begin([a]).earlier.map(({ outputs }) => outputs),
+      [[b, c]],
+    );
   });
 });
 

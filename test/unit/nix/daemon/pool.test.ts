@@ -31,20 +31,20 @@ describe('ConnectionPool', () => {
   it('has a connection ready that was asked for ahead, and none too many', async () => {
     await using daemon = await start();
     const pool = poolOf(daemon);
-    pool.warm();
+    pool.warm(1);
     assert.equal(await ask(pool), true);
-    pool.warm();
+    pool.warm(1);
     assert.equal(await ask(pool), true);
     assert.ok(daemon.clients <= 2);
     await pool.close();
-    pool.warm();
+    pool.warm(1);
     assert.ok(daemon.clients <= 2);
   });
 
   it('leaves a failure to open ahead to the next question', async () => {
     const open = () => Promise.reject(new Error('no daemon'));
     const pool = new ConnectionPool({ size: 1, idleMs: 1000 }, { open });
-    pool.warm();
+    pool.warm(1);
     await assert.rejects(ask(pool), /no daemon/);
     await pool.close();
   });
@@ -77,20 +77,6 @@ describe('ConnectionPool', () => {
     const pool = poolOf(daemon, { idleMs: 1 });
     await ask(pool);
     await left.promise;
-    await pool.close();
-  });
-
-  it('hands over a fresh connection, and no old one', async () => {
-    await using daemon = await start();
-    const pool = poolOf(daemon);
-    await ask(pool);
-    assert.equal(pool.takeFresh(-1), undefined);
-    const taken = pool.takeFresh(60_000);
-    assert.equal(await taken?.ask(isValidPath(PATH)), true);
-    assert.equal(pool.takeFresh(60_000), undefined);
-    await ask(pool);
-    assert.equal(daemon.clients, 2);
-    await taken?.close();
     await pool.close();
   });
 

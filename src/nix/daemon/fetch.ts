@@ -1,0 +1,152 @@
+import type { StorePath } from '../../closure/store-path.ts';
+import type { Log } from '../../log.ts';
+import { realiseFailure } from '../failure.ts';
+import { LEVEL, type LogLine } from '../log-line.ts';
+import { RealiseLog } from '../realise-log.ts';
+import type { RealiseOptions } from '../store.ts';
+import { waitFor } from '../wait-for.ts';
+import { type DaemonConnection, DaemonError, LONG, type RunOptions } from './connection.ts';
+import { explainFailure } from './explain-failure.ts';
+import { InFlight, independentOf, type RunningFetch } from './in-flight.ts';
+import {
+  buildPaths,
+  type ClientSettings,
+  queryMissing,
+  querySubstitutableReferences,
+  setOptions,
+} from './operations.ts';
+import { rootOutputs } from './root-outputs.ts';
+
+export interface FetchDeps {
+  /** Hands over a connection that was opened for this, if there is one. */
+  readonly spare: () => DaemonConnection | undefined;
+  readonly connect: (run: RunOptions) => Promise<DaemonConnection>;
+  /** Ends a connection; nobody waits for that. */
+  readonly end: (connection: DaemonConnection) => void;
+  /** Told that a fetch has its connection. */
+  readonly opened: () => void;
+  /** See `keep-realised.ts`. */
+  readonly spareRoot: (root: string, signal: AbortSignal | undefined) => Promise<void>;
+  readonly settings: ClientSettings['settings'];
+  readonly log: Log;
+}
+
+/**
+ * What the next try does away with. A collector that never rests can take a reference in the middle of a fetch: seen once in
+ * 3,000. And Nix 2.8 fails when two of its processes are the first to ask one cache: the second one's note of an answer refers
+ * to a row that the first has replaced.
+ */
+const PASSING = /\berror: path '[^']*' is not valid|executing SQLite statement.*binary-cache-v\d+\.sqlite/;
+const TRIES = 3;
+
+interface Work {
+  readonly outputs: readonly StorePath[];
+  readonly earlier: readonly RunningFetch[];
+  readonly root: string;
+  readonly options: RealiseOptions;
+}
+
+/**
+ * Substitutes what is missing and roots it; each path is fetched once, however many closures have it. Each fetch has a
+ * connection of its own, which ends with it: Nix holds temporary roots and remembers dead substituters as long as a connection
+ * lives.
+ */
+export class Fetcher {
+  readonly #deps: FetchDeps;
+  readonly #inFlight = new InFlight();
+  #warned = false;
+
+  constructor(deps: FetchDeps) {
+    this.#deps = deps;
+  }
+
+  /** @throws StatusError what {@link NixStore.realise} raises. */
+  async fetch(outputs: readonly StorePath[], root: string, options: RealiseOptions): Promise<void> {
+    using own = this.#inFlight.begin(outputs);
+    const work = { outputs, earlier: own.earlier, root, options };
+    const spare = this.#deps.spare();
+    if (spare !== undefined) {
+      try {
+        await this.#attempt(spare, work);
+        return;
+      } catch (error) {
+        // A spare one knows neither what nix.conf says now nor which substituter came back.
+        if (options.signal?.aborted === true) throw error;
+      }
+    }
+    await this.#fetchAnew(work);
+  }
+
+  async #fetchAnew(work: Work, tries = TRIES): Promise<void> {
+    const { outputs, options } = work;
+    const log = new RealiseLog();
+    try {
+      await this.#attempt(await this.#deps.connect(runOptions(options)), work, log);
+    } catch (error) {
+      if (!(error instanceof DaemonError)) throw error;
+      if (tries > 1 && PASSING.test(error.message)) {
+        await this.#fetchAnew(work, tries - 1);
+        return;
+      }
+      log.take({ kind: 'message', level: LEVEL.error, text: error.message });
+      const record = await explainFailure(outputs, log.record(), { ...this.#deps, signal: options.signal });
+      throw realiseFailure(outputs, 'refused by daemon', record);
+    }
+  }
+
+  async #attempt(connection: DaemonConnection, work: Work, log = new RealiseLog()): Promise<void> {
+    const { outputs, root, options } = work;
+    const run = runOptions(options, (line) => {
+      if (log.take(line)) options.onProgress?.(log.progress());
+    });
+    this.#deps.opened();
+    try {
+      this.#warnUnlessTrusted(connection);
+      const { settings } = this.#deps;
+      await connection.ask(setOptions({ verbosity: LEVEL.info, settings }), run);
+      await substitute(connection, work, run);
+      await rootOutputs(connection, outputs, root, run);
+      await this.#deps.spareRoot(root, options.signal);
+    } finally {
+      this.#deps.end(connection);
+    }
+  }
+
+  #warnUnlessTrusted({ peer }: DaemonConnection): void {
+    if (peer.trusted !== false || this.#warned) return;
+    this.#warned = true;
+    this.#deps.log.warn(
+      { settings: [...this.#deps.settings.keys()] },
+      'the Nix daemon does not trust this user, so that it may ignore our settings: add the user to trusted-users in nix.conf',
+    );
+  }
+}
+
+function runOptions({ signal }: RealiseOptions, onLog?: (line: LogLine) => void): RunOptions {
+  return { signal, limits: LONG, ...(onLog === undefined ? {} : { onLog }) };
+}
+
+/** Fetches what no earlier fetch does, waits for those that fetch the rest, and sees that all of it is there. */
+async function substitute(
+  connection: DaemonConnection,
+  { outputs, earlier }: Work,
+  run: RunOptions,
+): Promise<void> {
+  // Also without others: it asks about all paths at the same time, BuildPaths about one after the other. Ours come last: what
+  // becomes valid between two answers is nobody's then.
+  const asked = [...earlier.map((fetch) => fetch.outputs), outputs];
+  const missing = (await connection.run(asked.map(queryMissing), run)).map((each) => each.substitutable);
+  const own = new Set(missing.at(-1));
+  const shared = earlier.map((_, at) => (missing[at] ?? []).filter((path) => own.has(path)));
+  const theirs = new Set(shared.flat());
+  if (theirs.size > 0) {
+    const references = await connection.ask(querySubstitutableReferences([...own]), run);
+    const mine = [...own].filter((path) => !theirs.has(path));
+    const independent = independentOf(theirs, mine, references);
+    if (independent.length > 0) await connection.ask(buildPaths(independent), run);
+    const overlapping = earlier.filter((_, at) => shared[at]?.length !== 0);
+    const ended = Promise.all(overlapping.map((each) => each.ended)).then(() => {});
+    await waitFor(ended, run, () => `realise ${outputs[0] ?? ''}: waiting for paths of others`);
+  }
+  await connection.ask(buildPaths(outputs), run);
+}
