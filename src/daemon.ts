@@ -114,6 +114,13 @@ export async function startDaemon(
     health.shutDown();
     await server.close({ drainMs: DRAIN_MS });
   });
+  if (config.resolver.address !== undefined) {
+    const { startResolver } = await import('./resolver/start.ts');
+    const directories = { roots: layout.pulledRoots, tokenFile: layout.resolverToken };
+    const { deadline: deadlineMs, address } = config.resolver;
+    const graceMs = config.gc.grace;
+    undo.use(await startResolver({ address, deadlineMs, graceMs, ...directories }, { nix, queue, log }));
+  }
   health.set('', 'SERVING');
   health.set('containerd.services.snapshots.v1.Snapshots', 'SERVING');
   await server.listen(endpoint);

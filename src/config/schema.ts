@@ -21,6 +21,20 @@ const rootPath = v.pipe(
   v.regex(/^[^:,\\]*$/, 'a path without colon, comma or backslash is expected'),
 );
 
+/** Whoever can reach it by the network could run pulls: the network is none but this host's own. */
+const loopback = v.pipe(
+  v.string(),
+  v.regex(
+    /^(127(\.\d{1,3}){3}|\[::1\]):\d{1,5}$/,
+    'a loopback address with a port is expected, such as "127.0.0.1:7373"',
+  ),
+  v.transform((text) => {
+    const colon = text.lastIndexOf(':');
+    return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ''), port: Number(text.slice(colon + 1)) };
+  }),
+  v.check(({ port }) => port <= 65_535, 'a port of at most 65535 is expected'),
+);
+
 /** The configuration file; every key has a default. Documented in docs/configuration.md. */
 export const configSchema = v.strictObject({
   /** Unix socket of the gRPC services. */
@@ -58,6 +72,15 @@ export const configSchema = v.strictObject({
   ),
   /** containerd's own socket: where the diff plugin hands layers to. */
   containerd_address: v.optional(absolutePath, '/run/containerd/containerd.sock'),
+  resolver: v.optional(
+    v.strictObject({
+      /** Loopback address and port of the registry that serves store paths as images; none without it. */
+      address: v.optional(loopback),
+      /** How long a pull waits for a realise; the work goes on and a retry joins it. */
+      deadline: v.optional(duration, '5m'),
+    }),
+    {},
+  ),
   prepare: v.optional(
     v.strictObject({
       /**
@@ -72,7 +95,7 @@ export const configSchema = v.strictObject({
   ),
   gc: v.optional(
     v.strictObject({
-      /** How long paths stay rooted after a realise that nobody waited for to the end. */
+      /** How long paths stay rooted that no snapshot needs yet: after a pull, or a realise that nobody waited for to the end. */
       grace: v.optional(duration, '1h'),
     }),
     {},

@@ -77,6 +77,19 @@ export class RealiseQueue {
     await this.#kept.release(key);
   }
 
+  /**
+   * As {@link realise}, for a root that nobody owns: it is kept for the grace period, or until somebody roots the same closure.
+   */
+  async realiseForLater(paths: readonly StorePath[], root: string, call: RealiseCall = {}): Promise<void> {
+    await this.realise(paths, root, call);
+    this.#kept.keep(root, closureKey(paths));
+  }
+
+  /** Keeps a root that an earlier run of the daemon left for the grace period. */
+  keepFound(root: string): void {
+    this.#kept.keep(root, root);
+  }
+
   /** How far the realise of these paths is, in words for an error message. */
   describe(paths: readonly StorePath[]): string {
     const job = this.#jobs.get(closureKey(paths));

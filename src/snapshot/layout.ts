@@ -24,6 +24,16 @@ export class Layout {
     return join(this.root, 'gcroots');
   }
 
+  /** GC roots of what the resolver has realised and no snapshot needs yet. */
+  get pulledRoots(): string {
+    return join(this.root, 'pulled');
+  }
+
+  /** What clients show to the resolver. */
+  get resolverToken(): string {
+    return join(this.root, 'resolver-token');
+  }
+
   /**
    * Views lie outside {@link snapshots}: an overlay mount below the parent of layers makes id-mapped clones of it fail (EINVAL).
    */

@@ -7,6 +7,8 @@ export interface Footprint {
   readonly directories: readonly string[];
   /** Names of our daemon's GC roots. */
   readonly roots: readonly string[];
+  /** Names of the GC roots of what was pulled and has no snapshot. */
+  readonly pulled: readonly string[];
   /** Directories of our daemon's overlay views. */
   readonly views: readonly string[];
   /** Snapshots of ours that containerd knows, in all namespaces. */
@@ -31,6 +33,7 @@ export async function footprint({ node, snapshotter, containerd }: Rig): Promise
   return {
     directories: await list('snapshots'),
     roots: await list('gcroots'),
+    pulled: await list('pulled'),
     views: await list('views'),
     snapshots,
     mounts,

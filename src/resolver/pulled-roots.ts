@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+import { lstat, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type StorePath, storePathName } from '../closure/store-path.ts';
+import { errnoOf } from '../errors.ts';
+
+/** The GC roots of what was pulled and has no snapshot yet: links in a directory of their own. */
+export class PulledRoots {
+  readonly #directory: string;
+
+  constructor(options: { readonly directory: string }) {
+    this.#directory = options.directory;
+  }
+
+  /** The link for paths that are realised together. */
+  link(paths: readonly StorePath[]): string {
+    const [only] = paths;
+    const name =
+      only !== undefined && paths.length === 1
+        ? storePathName(only)
+        : createHash('sha256').update(paths.join('\n')).digest('hex').slice(0, 32);
+    return join(this.#directory, name);
+  }
+
+  /** Links that an earlier run of the daemon left, without those that are older than `graceMs`, which are removed. */
+  async found(graceMs: number): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (const name of await readdir(this.#directory)) {
+      const link = join(this.#directory, name);
+      try {
+        const { mtimeMs } = await lstat(link);
+        if (Date.now() - mtimeMs < graceMs) found.push(link);
+        else await rm(link, { force: true });
+      } catch (error) {
+        if (errnoOf(error) !== 'ENOENT') throw error;
+      }
+    }
+    return found;
+  }
+}

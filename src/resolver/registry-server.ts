@@ -1,0 +1,237 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { messageOf, StatusError } from '../errors.ts';
+import { MEDIA, sha256 } from '../image/descriptor.ts';
+import type { Log } from '../log.ts';
+import { showsToken } from './access-token.ts';
+import { type ByteRange, parseRange } from './byte-range.ts';
+import type { ImageLease } from './image-cache.ts';
+import { ociError } from './oci-error.ts';
+import { isDigest, parseWanted, type Wanted } from './reference.ts';
+import { parseRoute, type Route } from './route.ts';
+import type { ServedBlob } from './served-image.ts';
+import { ToldLater } from './told-later.ts';
+
+export interface RegistryServerOptions {
+  /** A loopback address. */
+  readonly host: string;
+  /** 0 takes any that is free. */
+  readonly port: number;
+  readonly token: string;
+}
+
+export interface RegistryServerDeps {
+  readonly resolver: { resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> };
+  readonly log: Log;
+}
+
+/** A node runs some tens of pulls at a time; each holds a connection while Nix works. */
+const MAX_CONNECTIONS = 512;
+const MAX_HEADER_BYTES = 16 * 1024;
+const HEADERS_TIMEOUT_MS = 10_000;
+
+/**
+ * The pull side of an OCI registry (OCI distribution specification 1.1) whose repositories are store paths. Listens on
+ * loopback only, and answers only who shows the token.
+ */
+export class RegistryServer implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #token: string;
+  readonly #toldLater = new ToldLater();
+  readonly #deps: RegistryServerDeps;
+
+  private constructor(token: string, deps: RegistryServerDeps) {
+    this.#token = token;
+    this.#deps = deps;
+    this.#server = createServer(
+      { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+      (request, response) => void this.#answer(request, response),
+    );
+    this.#server.maxConnections = MAX_CONNECTIONS;
+  }
+
+  /** @throws StatusError FailedPrecondition when the address cannot be listened on. */
+  static async listen(
+    { host, port, token }: RegistryServerOptions,
+    deps: RegistryServerDeps,
+  ): Promise<RegistryServer> {
+    const registry = new RegistryServer(token, deps);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    registry.#server.once('error', reject).listen(port, host, resolve);
+    try {
+      await promise;
+    } catch (cause) {
+      throw new StatusError(
+        'FailedPrecondition',
+        `resolver: cannot listen on ${host}:${port}: ${messageOf(cause)}; choose another resolver.address`,
+        { cause },
+      );
+    }
+    return registry;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeAllConnections();
+    await closed;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    try {
+      if (!showsToken(request.headers.authorization, this.#token)) {
+        response.setHeader('WWW-Authenticate', 'Basic realm="nix-snapshotter"');
+        sendJson(response, 401, { errors: [{ code: 'UNAUTHORIZED', message: UNAUTHORIZED }] });
+        return;
+      }
+      await this.#route(parseRoute(request), request, response, gone.signal);
+    } catch (error) {
+      this.#fail(error, request, response);
+    }
+  }
+
+  async #route(
+    route: Route,
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+  ): Promise<void> {
+    switch (route.kind) {
+      case 'base':
+        sendJson(response, 200, {});
+        return;
+      case 'referrers':
+        sendJson(
+          response,
+          200,
+          { schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests: [] },
+          MEDIA.ociIndex,
+        );
+        return;
+      case 'manifest':
+        await this.#manifest(route, request, response, signal);
+        return;
+      case 'blob': {
+        using lease = await this.#deps.resolver.resolve(parseWanted(route.repository, route.digest), signal);
+        const blob = blobOf(lease, route.digest, 'BLOB');
+        await sendBlob(request, response, blob, 'application/octet-stream');
+      }
+    }
+  }
+
+  async #manifest(
+    { repository, reference }: Extract<Route, { kind: 'manifest' }>,
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const told = this.#toldLater.take(reference);
+    if (told !== undefined && request.method === 'GET') throw told;
+    try {
+      using lease = await this.#deps.resolver.resolve(parseWanted(repository, reference), signal);
+      const blob = isDigest(reference) ? blobOf(lease, reference, 'MANIFEST') : lease.image.target;
+      response.setHeader('Docker-Content-Digest', blob.descriptor.digest);
+      await sendBlob(request, response, blob, blob.descriptor.mediaType);
+    } catch (error) {
+      if (request.method !== 'HEAD' || response.headersSent) throw error;
+      this.#deps.log.warn({ repository, reference, error: messageOf(error) }, 'an image is refused');
+      this.#tellLater(error, reference, response);
+    }
+  }
+
+  /**
+   * Clients throw away the body of a failed HEAD, so that nobody would see why. So HEAD finds a manifest whose digest stands for
+   * the error, and the GET of it fails with the text.
+   */
+  #tellLater(error: unknown, reference: string, response: ServerResponse): void {
+    const { body } = ociError(error);
+    const digest = isDigest(reference) ? reference : sha256(body);
+    this.#toldLater.put(digest, error);
+    response.writeHead(200, {
+      'Content-Type': MEDIA.ociManifest,
+      'Content-Length': body.length,
+      'Docker-Content-Digest': digest,
+    });
+    response.end();
+  }
+
+  #fail(error: unknown, request: IncomingMessage, response: ServerResponse): void {
+    const { log } = this.#deps;
+    const fields = { method: request.method, url: request.url, error: messageOf(error) };
+    if (response.headersSent) {
+      log.warn(fields, 'the answer of the resolver was broken off');
+      response.destroy();
+      return;
+    }
+    const { status, body } = ociError(error);
+    if (status >= 500) log.warn(fields, 'the resolver failed');
+    else log.debug(fields, 'the resolver refused');
+    response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  }
+}
+
+const UNAUTHORIZED =
+  'the token of the resolver is missing or wrong: see nix-snapshotter setup, or log in with the token as password';
+
+function blobOf({ image }: ImageLease, digest: string, what: 'BLOB' | 'MANIFEST'): ServedBlob {
+  const blob = image.blobs.get(digest);
+  if (blob !== undefined) return blob;
+  throw new StatusError(
+    'NotFound',
+    `${what.toLowerCase()} ${digest} is not part of this image, whose manifest is ${image.target.descriptor.digest}`,
+  );
+}
+
+async function sendBlob(
+  request: IncomingMessage,
+  response: ServerResponse,
+  blob: ServedBlob,
+  mediaType: string,
+): Promise<void> {
+  const { size } = blob.descriptor;
+  const range = parseRange(request.headers.range, size);
+  response.setHeader('Content-Type', mediaType);
+  response.setHeader('Accept-Ranges', 'bytes');
+  if (range === 'unsatisfiable') {
+    response.writeHead(416, { 'Content-Range': `bytes */${size}` }).end();
+    return;
+  }
+  response.setHeader('Content-Length', range === undefined ? size : range.end - range.start);
+  if (range !== undefined)
+    response.setHeader('Content-Range', `bytes ${range.start}-${range.end - 1}/${size}`);
+  response.writeHead(range === undefined ? 200 : 206);
+  if (request.method === 'HEAD') {
+    response.end();
+    return;
+  }
+  const bytes = await blob.open();
+  if (range === undefined) await pipeline(bytes, response);
+  else await pipeline(bytes, cut(range), response);
+}
+
+/** Lets through the bytes of a range. The rest is read all the same: so that the digest of the whole is checked. */
+function cut({ start, end }: ByteRange): Transform {
+  let at = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      const from = Math.max(0, start - at);
+      const to = Math.min(chunk.length, end - at);
+      at += chunk.length;
+      done(null, from < to ? chunk.subarray(from, to) : undefined);
+    },
+  });
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown, type = 'application/json'): void {
+  const body = Buffer.from(JSON.stringify(value));
+  response.writeHead(status, { 'Content-Type': type, 'Content-Length': body.length });
+  response.end(response.req.method === 'HEAD' ? undefined : body);
+}

@@ -1,0 +1,107 @@
+import { readdir } from 'node:fs/promises';
+import { parseStorePath, STORE_DIR, type StorePath, storePathName } from '../closure/store-path.ts';
+import { StatusError } from '../errors.ts';
+import { detectCompression } from '../image/compression.ts';
+import { openImages } from '../image/open-images.ts';
+import { StoreFiles } from '../image/store-files.ts';
+import type { RealiseQueue } from '../nix/realise-queue.ts';
+import type { NixStore } from '../nix/store.ts';
+import { ImageCache, type ImageLease } from './image-cache.ts';
+import { pathImage } from './path-image.ts';
+import type { PulledRoots } from './pulled-roots.ts';
+import type { Wanted } from './reference.ts';
+import type { ServedImage } from './served-image.ts';
+import { storedImage } from './stored-image.ts';
+
+export interface ResolverOptions {
+  /** How long a pull waits for Nix, in milliseconds; the work goes on. */
+  readonly deadlineMs: number;
+}
+
+export interface ResolverDeps {
+  readonly nix: Pick<NixStore, 'realStoreDir' | 'closure' | 'valid'>;
+  readonly queue: Pick<RealiseQueue, 'realiseForLater'>;
+  readonly roots: Pick<PulledRoots, 'link'>;
+}
+
+/** Requests of one pull come within seconds of each other. */
+const KEPT_MS = 60_000;
+
+/** Finds the image that a store path is, and realises it with everything that it names. */
+export class Resolver implements AsyncDisposable {
+  readonly #deadlineMs: number;
+  readonly #deps: ResolverDeps;
+  readonly #images = new ImageCache({ idleMs: KEPT_MS });
+
+  constructor(options: ResolverOptions, deps: ResolverDeps) {
+    this.#deadlineMs = options.deadlineMs;
+    this.#deps = deps;
+  }
+
+  /**
+   * The image of a reference; all its store paths are valid, and rooted until a snapshot of the same closure takes over or the
+   * grace period has passed. Dispose of the result.
+   *
+   * @throws StatusError what realising raises, or reading the image does.
+   */
+  async resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> {
+    const path = wanted.kind === 'path' ? wanted.path : await this.#pathOf(wanted.hash);
+    await this.#realise([path], signal);
+    const lease = await this.#images.use(path, () => this.#open(path));
+    try {
+      for (const closure of lease.image.closures) {
+        // The closure of a path that is run as it is came with the path.
+        const paths = closure.kind === 'closure-info' ? [closure.path] : closure.paths;
+        if (!paths.includes(path)) await this.#realise(paths, signal);
+      }
+      return lease;
+    } catch (error) {
+      lease[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#images[Symbol.asyncDispose]();
+  }
+
+  async #realise(paths: readonly StorePath[], signal: AbortSignal): Promise<void> {
+    const { queue, roots } = this.#deps;
+    await queue.realiseForLater(paths, roots.link(paths), { signal, deadlineMs: this.#deadlineMs });
+  }
+
+  async #open(path: StorePath): Promise<ServedImage> {
+    const { nix } = this.#deps;
+    const realStoreDir = await nix.realStoreDir();
+    const store = new StoreFiles({ realStoreDir });
+    return (await holdsImages(path, store))
+      ? await storedImage(await openImages(`${realStoreDir}/${storePathName(path)}`))
+      : await pathImage(path, { nix, store });
+  }
+
+  async #pathOf(hash: string): Promise<StorePath> {
+    const { nix } = this.#deps;
+    const candidates = (await readdir(await nix.realStoreDir()))
+      .filter((name) => name.startsWith(`${hash}-`))
+      .map((name) => parseStorePath(`${STORE_DIR}/${name}`))
+      .filter((path) => path !== undefined);
+    const [found] = await nix.valid(candidates);
+    if (found !== undefined) return found;
+    throw new StatusError(
+      'FailedPrecondition',
+      `no path with hash ${hash} is in this store, and a cache cannot be asked by hash alone: name it, as nix:0/${hash}:<name>`,
+    );
+  }
+}
+
+/** Whether a path is an OCI layout, or an archive (plain, gzip or zstd) such as images come in. */
+async function holdsImages(path: StorePath, store: StoreFiles): Promise<boolean> {
+  const isLayout = (await store.head(`${path}/oci-layout`, 1)) !== undefined;
+  if (isLayout) return true;
+  const head = await store.head(path, TAR_MAGIC_AT + TAR_MAGIC.length);
+  if (head === undefined) return false;
+  return detectCompression(head) !== 'none' || head.toString('latin1', TAR_MAGIC_AT) === TAR_MAGIC;
+}
+
+const TAR_MAGIC = 'ustar';
+const TAR_MAGIC_AT = 257;

@@ -1,0 +1,20 @@
+import type { Readable } from 'node:stream';
+import type { LayerClosure } from '../closure/annotations.ts';
+import type { Descriptor } from '../image/descriptor.ts';
+
+/** Bytes that a registry gives out. */
+export interface ServedBlob {
+  readonly descriptor: Descriptor;
+  /** Of all bytes; a range is cut out of it by who serves it. */
+  readonly open: () => Promise<Readable>;
+}
+
+/** An image as a registry has it. Disposing of it ends no stream that is open. */
+export interface ServedImage extends AsyncDisposable {
+  /** What a tag names: a manifest or an index. */
+  readonly target: ServedBlob;
+  /** Manifests, configs and layers by digest, the target among them. */
+  readonly blobs: ReadonlyMap<string, ServedBlob>;
+  /** What its Nix layers name. */
+  readonly closures: readonly LayerClosure[];
+}

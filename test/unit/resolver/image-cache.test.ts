@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ImageCache } from '../../../src/resolver/image-cache.ts';
+import type { ServedImage } from '../../../src/resolver/served-image.ts';
+
+function images() {
+  const counts = { opened: 0, closed: 0 };
+  const open = async (): Promise<ServedImage> => {
+    counts.opened += 1;
+    const descriptor = { mediaType: '', digest: `sha256:${'0'.repeat(64)}`, size: 0 };
+    const target = { descriptor, open: () => Promise.reject(new Error('not asked for')) };
+    return {
+      target,
+      blobs: new Map(),
+      closures: [],
+      [Symbol.asyncDispose]: async () => void (counts.closed += 1),
+    };
+  };
+  return { counts, open };
+}
+
+describe('ImageCache', () => {
+  it('opens an image once for all who use it, and lets it go a while after the last', async () => {
+    const { counts, open } = images();
+    await using cache = new ImageCache({ idleMs: 20 });
+    const leases = await Promise.all([cache.use('a', open), cache.use('a', open)]);
+    assert.equal(counts.opened, 1);
+    for (const lease of leases) lease[Symbol.dispose]();
+    (await cache.use('a', open))[Symbol.dispose]();
+    assert.deepEqual(counts, { opened: 1, closed: 0 });
+    while (counts.closed === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    (await cache.use('a', open))[Symbol.dispose]();
+    assert.equal(counts.opened, 2);
+  });
+
+  it('keeps no failure', async () => {
+    const { counts, open } = images();
+    await using cache = new ImageCache({ idleMs: 1000 });
+    await assert.rejects(
+      cache.use('a', () => Promise.reject(new Error('not today'))),
+      /not today/,
+    );
+    (await cache.use('a', open))[Symbol.dispose]();
+    assert.equal(counts.opened, 1);
+  });
+
+  it('closes what it has when it ends', async () => {
+    const { counts, open } = images();
+    {
+      await using cache = new ImageCache({ idleMs: 60_000 });
+      (await cache.use('a', open))[Symbol.dispose]();
+      (await cache.use('b', open))[Symbol.dispose]();
+    }
+    assert.deepEqual(counts, { opened: 2, closed: 2 });
+  });
+});
