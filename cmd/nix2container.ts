@@ -4,6 +4,7 @@ import { hideBin } from 'yargs/helpers';
 import { messageOf } from '../src/errors.ts';
 import { UsageError } from '../src/image/usage-error.ts';
 import { cleanText } from '../src/nix/log-line.ts';
+import { VERSION } from '../src/version.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
@@ -16,7 +17,7 @@ const program = yargs(hideBin(process.argv))
   .scriptName('nix2container')
   .usage('$0 COMMAND\n\nBuilds container images whose layers name Nix store paths, and brings them to nodes.')
   .parserConfiguration({ 'parse-numbers': false, 'parse-positional-numbers': false, 'dot-notation': false })
-  .version(process.env['NIX_SNAPSHOTTER_VERSION'] ?? 'source')
+  .version(VERSION)
   .option('address', {
     ...one('containerd socket'),
     alias: 'a',

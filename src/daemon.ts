@@ -6,6 +6,7 @@ import { messageOf, StatusError } from './errors.ts';
 import { Background } from './host/background.ts';
 import { systemClock } from './host/clock.ts';
 import { makeDirectories } from './host/make-directories.ts';
+import { MemoryRelease } from './host/memory-release.ts';
 import { KeyedMutex } from './host/mutex.ts';
 import { overlayOptions, supportsIdMappedOverlay, whyNoRedirects } from './host/overlay.ts';
 import { removeTree, snapshotNumber } from './host/snapshot-directory.ts';
@@ -40,6 +41,9 @@ import { OverlayViews } from './view/overlay/overlay-views.ts';
 
 /** How long calls that run may go on after a stop was asked for, in milliseconds. */
 const DRAIN_MS = 10_000;
+
+/** Hundreds of containers need no collection; a burst beyond is followed by one as soon as it is over. */
+const MEMORY = { calls: 5000, restMs: 500 } as const;
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -106,9 +110,11 @@ export async function startDaemon(
   const health = createHealth();
   const status = statusService({ config, store, roots, queue, nix, view: choice, problems });
   const diff = diffService({ gate: new UnpackGate({ store, layout, roots }), containerd });
+  const memory = undo.use(new MemoryRelease(MEMORY));
   const server = createRpcServer({
     services: [snapshotsService(service, cleanup), diff, status, health.implementation],
     log,
+    observe: () => memory.called(),
   });
   undo.defer(async () => {
     health.shutDown();
