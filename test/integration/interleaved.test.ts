@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { BUSYBOX_IMAGE, busyboxArchive, pauseArchive } from '../fixtures/images.ts';
+import { BUSYBOX_IMAGE, busyboxArchive } from '../fixtures/images.ts';
 import { APP_USER_ID } from './support/base-image.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
 import { startGarbageCollector } from './support/garbage-collector.ts';
 import { ADDED, type InterleavedImage, describePaths, interleavedImage } from './support/interleaved.ts';
 import { runContainer } from './support/container.ts';
 import { viewMatrix } from './support/matrix.ts';
-import { runPod } from './support/pod.ts';
+import { importPause, runPod } from './support/pod.ts';
 import { startRegistry } from './support/registry.ts';
 import { Rig, eventually } from './support/rig.ts';
 
@@ -91,16 +91,8 @@ for (const row of await viewMatrix(['nerdctl', 'crictl'])) {
     });
 
     it('runs as a pod whose image names its user', async () => {
-      const { node, containerd } = rig;
-      await containerd.ctr([
-        '-n',
-        'k8s.io',
-        'image',
-        'import',
-        '--snapshotter',
-        'nix',
-        await pauseArchive(node),
-      ]);
+      const { node } = rig;
+      await importPause(rig);
       const build = ['build', '--format', 'oci-layout', '--log-level', 'error', '--from-image', image.layout];
       const layout = '/tmp/images/appuser';
       await rig.nix2container([

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { pauseArchive } from '../fixtures/images.ts';
 import { buildPackages } from '../fixtures/packages.ts';
 import type { ExecResult } from '../sandbox/sandbox.ts';
 import { runContainer } from './support/container.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
 import { type GreeterClosure, forget, GREETING, greeterClosure, ownImage } from './support/greeter.ts';
 import { matrix } from './support/matrix.ts';
-import { runPod } from './support/pod.ts';
+import { importPause, runPod } from './support/pod.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from './support/resolver-hosts.ts';
 import { Rig, eventually } from './support/rig.ts';
 
@@ -71,15 +70,7 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
     });
 
     it('a pod runs one', async () => {
-      await rig.containerd.ctr([
-        '-n',
-        'k8s.io',
-        'image',
-        'import',
-        '--snapshotter',
-        'nix',
-        await pauseArchive(rig.node),
-      ]);
+      await importPause(rig);
       const image = `nix:0${made.busybox}`;
       await rig.containerd.crictl(['pull', image]);
       await using pod = await runPod(rig, image);

@@ -53,11 +53,12 @@ export class ByteReader {
    *   messages would wake us for each.
    * @throws StreamEnded, StreamSilent, and what the decoder raises.
    */
-  async read<T>(decoder: Decode<T>, allowed: () => number, gatherMs = 0): Promise<T> {
+  async read<T>(decoder: Decode<T>, allowed: () => number, gatherMs = () => 0): Promise<T> {
     let step = decoder.next();
     while (step.done !== true) {
       if (this.#length < step.value) {
-        if (gatherMs > 0) await this.#gather(gatherMs);
+        const gathering = gatherMs();
+        if (gathering > 0) await this.#gather(gathering);
         await this.#fill(step.value, allowed);
       }
       step = decoder.next(this.#take(step.value));

@@ -117,14 +117,19 @@ export class DaemonConnection {
 
 /** Takes the log of one operation, up to the message that ends it. */
 async function drainLog(daemon: Dialogue, { onLog, limits = QUERY }: RunOptions): Promise<void> {
-  for (let count = 0; count < limits.messages; count += 1) {
-    const message = await daemon.read(logMessage(), count > FEW_MESSAGES ? GATHER_MS : 0);
-    if (message === undefined) continue;
-    if (message.kind === 'last') return;
-    if (message.kind === 'error') throw new DaemonError(message.text);
-    onLog?.(message);
-  }
-  throw new ProtocolError(`more than ${limits.messages} log messages without an answer`);
+  let count = 0;
+  // One decoder for all messages: to wait for each of thousands would cost more than to decode it.
+  const messages = function* (): Decode<void> {
+    for (; count < limits.messages; count += 1) {
+      const message = yield* logMessage();
+      if (message === undefined) continue;
+      if (message.kind === 'last') return;
+      if (message.kind === 'error') throw new DaemonError(message.text);
+      onLog?.(message);
+    }
+    throw new ProtocolError(`more than ${limits.messages} log messages without an answer`);
+  };
+  await daemon.read(messages(), () => (count > FEW_MESSAGES ? GATHER_MS : 0));
 }
 
 /** Runs one exchange within its limits; whatever goes wrong ends the transport and is put into words. */
@@ -135,13 +140,14 @@ async function guarded<T>(
   exchange: (dialogue: (reader: ByteReader) => Dialogue) => Promise<T>,
 ): Promise<T> {
   const deadline = performance.now() + limits.totalMs;
-  const allowed = (): number => Math.max(0, Math.min(limits.silenceMs, deadline - performance.now()));
+  const allowed = (): number => {
+    const left = deadline - performance.now();
+    if (left <= 0) throw new StreamSilent(`is not done after ${limits.totalMs} ms`);
+    return Math.min(limits.silenceMs, left);
+  };
   const dialogue = (reader: ByteReader): Dialogue => ({
     write: (bytes) => void transport.output.write(bytes),
-    read: async <V>(decoder: Decode<V>, gatherMs?: number) => {
-      if (performance.now() > deadline) throw new StreamSilent(`is not done after ${limits.totalMs} ms`);
-      return await reader.read(decoder, allowed, gatherMs);
-    },
+    read: (decoder, gatherMs) => reader.read(decoder, allowed, gatherMs),
   });
   const stop = (): void => void transport.destroy();
   signal?.addEventListener('abort', stop, { once: true });

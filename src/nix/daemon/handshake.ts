@@ -28,7 +28,7 @@ export interface DaemonPeer {
 export interface Dialogue {
   readonly write: (bytes: Buffer) => void;
   /** See `ByteReader.read`. */
-  readonly read: <T>(decoder: Decode<T>, gatherMs?: number) => Promise<T>;
+  readonly read: <T>(decoder: Decode<T>, gatherMs?: () => number) => Promise<T>;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { pauseArchive } from '../../fixtures/images.ts';
 import type { Rig } from './rig.ts';
 
 /** A pod with one container, through CRI. */
@@ -20,6 +21,12 @@ export interface PodOptions {
 
 /** 2 is the node's own network name space (CRI `NamespaceMode`). */
 const NODE_NETWORK = { network: 2 };
+
+/** Puts the image that every pod needs into containerd. */
+export async function importPause({ node, containerd }: Rig): Promise<void> {
+  const flags = ['-n', 'k8s.io', 'image', 'import', '--snapshotter', 'nix'];
+  await containerd.ctr([...flags, await pauseArchive(node)]);
+}
 
 /** Starts a container of an image that is there, in a pod. What was made of it is removed when it does not start. */
 export async function runPod(rig: Rig, image: string, options: PodOptions = {}): Promise<Pod> {
