@@ -1,4 +1,6 @@
-import { rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { build } from 'esbuild';
 import packageJson from './package.json' with { type: 'json' };
 
@@ -9,8 +11,7 @@ const PROGRAMS = ['nix-snapshotter', 'nix2container'];
  * then. classic-level stays outside the bundle (native prebuilds are found relative to its package), so `dist` runs beside
  * `node_modules`.
  */
-await rm('dist', { recursive: true, force: true });
-await build({
+const { outputFiles } = await build({
   entryPoints: PROGRAMS.map((name) => ({ in: `cmd/${name}.ts`, out: name })),
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
@@ -31,4 +32,17 @@ await build({
     ].join('\n'),
   },
   logLevel: 'warning',
+  write: false,
 });
+
+// Programs may run meanwhile, of this build too: each file appears whole, and a chunk that is there is what its name says.
+await mkdir('dist/chunks', { recursive: true });
+const chunks = new Set<string>();
+for (const { path, contents } of outputFiles) {
+  const isChunk = dirname(path).endsWith('/chunks');
+  if (isChunk) chunks.add(basename(path));
+  if (isChunk && existsSync(path)) continue;
+  await writeFile(`${path}.new`, contents, { mode: isChunk ? 0o644 : 0o755 });
+  await rename(`${path}.new`, path);
+}
+for (const name of await readdir('dist/chunks')) if (!chunks.has(name)) await rm(`dist/chunks/${name}`);
