@@ -42,7 +42,9 @@ for (const { path, contents } of outputFiles) {
   const isChunk = dirname(path).endsWith('/chunks');
   if (isChunk) chunks.add(basename(path));
   if (isChunk && existsSync(path)) continue;
-  await writeFile(`${path}.new`, contents, { mode: isChunk ? 0o644 : 0o755 });
-  await rename(`${path}.new`, path);
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, contents, { mode: isChunk ? 0o644 : 0o755 });
+  await rename(draft, path);
 }
-for (const name of await readdir('dist/chunks')) if (!chunks.has(name)) await rm(`dist/chunks/${name}`);
+const stale = (await readdir('dist/chunks')).filter((name) => name.endsWith('.mjs') && !chunks.has(name));
+for (const name of stale) await rm(`dist/chunks/${name}`, { force: true });
