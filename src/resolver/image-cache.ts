@@ -1,3 +1,5 @@
+import { messageOf } from '../errors.ts';
+import type { Log } from '../log.ts';
 import type { ServedImage } from './served-image.ts';
 
 /** An image in use; disposing of it gives it back. */
@@ -14,10 +16,12 @@ interface Kept {
 /** Keeps images from one request of a pull to the next, for they hold open files; what nobody uses is let go after a while. */
 export class ImageCache implements AsyncDisposable {
   readonly #idleMs: number;
+  readonly #log: Log;
   readonly #kept = new Map<string, Kept>();
 
-  constructor(options: { readonly idleMs: number }) {
+  constructor(options: { readonly idleMs: number }, { log }: { readonly log: Log }) {
     this.#idleMs = options.idleMs;
+    this.#log = log;
   }
 
   /** The image of a key, opened once however many ask; a failure is not kept. */
@@ -48,6 +52,10 @@ export class ImageCache implements AsyncDisposable {
   async #drop(key: string, kept: Kept): Promise<void> {
     clearTimeout(kept.timer);
     if (this.#kept.get(key) === kept) this.#kept.delete(key);
-    await (await kept.image)[Symbol.asyncDispose]();
+    try {
+      await (await kept.image)[Symbol.asyncDispose]();
+    } catch (error) {
+      this.#log.warn({ image: key, error: messageOf(error) }, 'an image of the resolver cannot be closed');
+    }
   }
 }

@@ -179,7 +179,8 @@ export class RegistryServer implements AsyncDisposable {
 }
 
 const UNAUTHORIZED =
-  'the token of the resolver is missing or wrong: see nix-snapshotter setup, or log in with the token as password';
+  'the token of the resolver is missing or wrong: it is in resolver-token below the root of nix-snapshotter; ' +
+  'put it into hosts.toml, or log in with it as password';
 
 function blobOf({ image }: ImageLease, digest: string, what: 'BLOB' | 'MANIFEST'): ServedBlob {
   const blob = image.blobs.get(digest);

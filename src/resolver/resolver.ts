@@ -4,6 +4,7 @@ import { StatusError } from '../errors.ts';
 import { detectCompression } from '../image/compression.ts';
 import { openImages } from '../image/open-images.ts';
 import { StoreFiles } from '../image/store-files.ts';
+import type { Log } from '../log.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
 import type { NixStore } from '../nix/store.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
@@ -22,6 +23,7 @@ export interface ResolverDeps {
   readonly nix: Pick<NixStore, 'realStoreDir' | 'closure' | 'valid'>;
   readonly queue: Pick<RealiseQueue, 'realiseForLater'>;
   readonly roots: Pick<PulledRoots, 'link'>;
+  readonly log: Log;
 }
 
 /** Requests of one pull come within seconds of each other. */
@@ -31,11 +33,12 @@ const KEPT_MS = 60_000;
 export class Resolver implements AsyncDisposable {
   readonly #deadlineMs: number;
   readonly #deps: ResolverDeps;
-  readonly #images = new ImageCache({ idleMs: KEPT_MS });
+  readonly #images: ImageCache;
 
   constructor(options: ResolverOptions, deps: ResolverDeps) {
     this.#deadlineMs = options.deadlineMs;
     this.#deps = deps;
+    this.#images = new ImageCache({ idleMs: KEPT_MS }, deps);
   }
 
   /**
@@ -74,9 +77,14 @@ export class Resolver implements AsyncDisposable {
     const { nix } = this.#deps;
     const realStoreDir = await nix.realStoreDir();
     const store = new StoreFiles({ realStoreDir });
-    return (await holdsImages(path, store))
-      ? await storedImage(await openImages(`${realStoreDir}/${storePathName(path)}`))
-      : await pathImage(path, { nix, store });
+    if (!(await holdsImages(path, store))) return await pathImage(path, { nix, store });
+    const set = await openImages(`${realStoreDir}/${storePathName(path)}`);
+    try {
+      return await storedImage(set);
+    } catch (error) {
+      await set[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   async #pathOf(hash: string): Promise<StorePath> {

@@ -30,7 +30,7 @@ export async function startResolver(
   const roots = new PulledRoots({ directory });
   for (const root of await roots.found(graceMs)) queue.keepFound(root);
   const token = await loadAccessToken(tokenFile);
-  const resolver = undo.use(new Resolver({ deadlineMs }, { nix, queue, roots }));
+  const resolver = undo.use(new Resolver({ deadlineMs }, { nix, queue, roots, log }));
   undo.use(await RegistryServer.listen({ ...address, token }, { resolver, log }));
   const running = undo.move();
   return { [Symbol.asyncDispose]: () => running.disposeAsync() };

@@ -6,7 +6,7 @@ import { listManifests } from '../image/select-manifest.ts';
 import type { ServedBlob, ServedImage } from './served-image.ts';
 
 /**
- * Serves an archive or layout that lies in the store. Takes over `set`.
+ * Serves an archive or layout that lies in the store. Disposing of the result disposes of `set`; a failure does not.
  *
  * @throws StatusError InvalidArgument when it holds more than one image.
  */

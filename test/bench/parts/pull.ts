@@ -56,7 +56,13 @@ export const pull: Part = {
       await useCache(world, subjects, route.url);
       const cells: Cell[] = [];
       for (const one of goods) {
-        cells.push(copyCell(world, subjects, route, one), realiseCell(world, subjects, route, one));
+        const copy = `nix copy --no-check-sigs --from '${route.url}'`;
+        for (const program of [
+          { subject: 'nix copy', floor: true, command: copy },
+          { subject: 'nix-store', floor: false, command: 'nix-store --realise' },
+        ]) {
+          cells.push(nixCell(world, subjects, route, one, program));
+        }
         if (route.url === cache.url) cells.push(await downloadCell(world, cache, route, one));
         cells.push(...subjects.map((subject) => pullCell(world, subjects, subject, route, one)));
       }
@@ -69,37 +75,26 @@ export const pull: Part = {
   },
 };
 
-function copyCell(
-  world: World,
-  subjects: readonly Subject[],
-  { metric, url }: Route,
-  { closure }: Goods,
-): Cell {
-  const copy = `nix copy --no-check-sigs --from '${url}' ${closure.info} && echo done`;
-  return {
-    subject: 'nix copy',
-    size: closure.size,
-    floor: true,
-    async measure() {
-      await removeClosure(world, subjects, closure);
-      return { [metric]: (await world.client.exec([['sh', '-c', copy]])).milliseconds };
-    },
-  };
-}
-
-function realiseCell(
+/** What one of Nix's own programs takes for the closure. */
+function nixCell(
   world: World,
   subjects: readonly Subject[],
   { metric }: Route,
   { closure }: Goods,
+  {
+    subject,
+    floor,
+    command,
+  }: { readonly subject: string; readonly floor: boolean; readonly command: string },
 ): Cell {
   return {
-    subject: 'nix-store',
+    subject,
     size: closure.size,
+    floor,
     async measure() {
       await removeClosure(world, subjects, closure);
-      const command = `nix-store --realise ${closure.info}`;
-      return { [metric]: (await world.client.exec([['sh', '-c', command]])).milliseconds };
+      const run = ['sh', '-c', `${command} ${closure.info} && echo done`];
+      return { [metric]: (await world.client.exec([run])).milliseconds };
     },
   };
 }

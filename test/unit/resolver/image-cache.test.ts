@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { silentLog } from '../../../src/log.ts';
 import { ImageCache } from '../../../src/resolver/image-cache.ts';
 import type { ServedImage } from '../../../src/resolver/served-image.ts';
 
@@ -22,7 +23,7 @@ function images() {
 describe('ImageCache', () => {
   it('opens an image once for all who use it, and lets it go a while after the last', async () => {
     const { counts, open } = images();
-    await using cache = new ImageCache({ idleMs: 20 });
+    await using cache = new ImageCache({ idleMs: 20 }, { log: silentLog });
     const leases = await Promise.all([cache.use('a', open), cache.use('a', open)]);
     assert.equal(counts.opened, 1);
     for (const lease of leases) lease[Symbol.dispose]();
@@ -35,7 +36,7 @@ describe('ImageCache', () => {
 
   it('keeps no failure', async () => {
     const { counts, open } = images();
-    await using cache = new ImageCache({ idleMs: 1000 });
+    await using cache = new ImageCache({ idleMs: 1000 }, { log: silentLog });
     await assert.rejects(
       cache.use('a', () => Promise.reject(new Error('not today'))),
       /not today/,
@@ -44,10 +45,23 @@ describe('ImageCache', () => {
     assert.equal(counts.opened, 1);
   });
 
+  it('goes on when an image cannot be closed', async () => {
+    const { counts, open } = images();
+    const broken = async (): Promise<ServedImage> => ({
+      ...(await open()),
+      [Symbol.asyncDispose]: () => Promise.reject(new Error('no')),
+    });
+    await using cache = new ImageCache({ idleMs: 1 }, { log: silentLog });
+    (await cache.use('a', broken))[Symbol.dispose]();
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    (await cache.use('a', open))[Symbol.dispose]();
+    assert.equal(counts.opened, 2);
+  });
+
   it('closes what it has when it ends', async () => {
     const { counts, open } = images();
     {
-      await using cache = new ImageCache({ idleMs: 60_000 });
+      await using cache = new ImageCache({ idleMs: 60_000 }, { log: silentLog });
       (await cache.use('a', open))[Symbol.dispose]();
       (await cache.use('b', open))[Symbol.dispose]();
     }
