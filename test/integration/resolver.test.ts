@@ -104,13 +104,22 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       assert.equal(await digestOf(`nix:0/${hash}:latest`), await digestOf(`nix:0/${hash}:${name}`));
     });
 
-    it('serves an archive that lies in the store as the image that it is', async () => {
+    it('serves an image that lies in the store as what it is, in each format', async () => {
       await rig.node.exec(['nix-store', '--realise', made.closureInfo]);
-      const archive = await ownImage(rig, made, 'localhost/own:1');
-      const path = (await rig.node.exec(['nix-store', '--add', archive])).stdout;
-      const image = `nix:0${path}:latest`;
-      await ctrPull(image);
-      assert.equal((await runContainer(rig, { image, id: 'test' })).stdout, GREETING);
+      for (const [format, pack] of [
+        ['oci-archive', 'cat'],
+        ['docker-archive', 'gzip'],
+        ['oci-layout', undefined],
+      ] as const) {
+        await rig.node.exec(['rm', '-rf', '/tmp/images/own.tar', '/tmp/images/packed']);
+        const written = await ownImage(rig, made, 'localhost/own:1', ['--format', format]);
+        if (pack !== undefined) await rig.node.sh(`${pack} < ${written} > /tmp/images/packed`);
+        const added = pack === undefined ? written : '/tmp/images/packed';
+        const path = (await rig.node.exec(['nix-store', '--add', added])).stdout;
+        const image = `nix:0${path}:latest`;
+        await ctrPull(image);
+        assert.equal((await runContainer(rig, { image, id: 'test' })).stdout, GREETING, format);
+      }
     });
 
     it('says to each client why a path cannot be had', async () => {
