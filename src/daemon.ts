@@ -121,11 +121,14 @@ export async function startDaemon(
     await server.close({ drainMs: DRAIN_MS });
   });
   if (config.resolver.address !== undefined) {
-    const { startResolver } = await import('./resolver/start.ts');
-    const directories = { roots: layout.pulledRoots, tokenFile: layout.resolverToken };
+    const { openResolver } = await import('./store-image/open-resolver.ts');
+    const { startRegistry } = await import('./resolver/start.ts');
     const { deadline: deadlineMs, address } = config.resolver;
     const graceMs = config.gc.grace;
-    undo.use(await startResolver({ address, deadlineMs, graceMs, ...directories }, { nix, queue, log }));
+    const resolver = undo.use(
+      await openResolver({ deadlineMs, graceMs, roots: layout.pulledRoots }, { nix, queue, log }),
+    );
+    undo.use(await startRegistry({ address, tokenFile: layout.resolverToken }, { resolver, log }));
   }
   health.set('', 'SERVING');
   health.set('containerd.services.snapshots.v1.Snapshots', 'SERVING');

@@ -7,11 +7,11 @@ import { MEDIA, sha256 } from '../image/descriptor.ts';
 import type { Log } from '../log.ts';
 import { showsToken } from './access-token.ts';
 import { type ByteRange, parseRange } from './byte-range.ts';
-import type { ImageLease } from './image-cache.ts';
+import type { ImageLease } from '../store-image/image-cache.ts';
 import { ociError } from './oci-error.ts';
-import { isDigest, parseWanted, type Wanted } from './reference.ts';
+import { isDigest, parseWanted, type Wanted } from '../store-image/reference.ts';
 import { parseRoute, type Route } from './route.ts';
-import type { ServedBlob } from './served-image.ts';
+import type { ServedBlob } from '../store-image/served-image.ts';
 import { ToldLater } from './told-later.ts';
 
 export interface RegistryServerOptions {

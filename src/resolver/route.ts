@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { StatusError } from '../errors.ts';
-import { isDigest } from './reference.ts';
+import { isDigest } from '../store-image/reference.ts';
 
 /** What a request asks for. */
 export type Route =

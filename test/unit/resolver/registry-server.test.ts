@@ -6,9 +6,9 @@ import { after, before, describe, it } from 'node:test';
 import { StatusError } from '../../../src/errors.ts';
 import { describe as describeBytes, MEDIA } from '../../../src/image/descriptor.ts';
 import { silentLog } from '../../../src/log.ts';
-import type { Wanted } from '../../../src/resolver/reference.ts';
+import type { Wanted } from '../../../src/store-image/reference.ts';
 import { RegistryServer } from '../../../src/resolver/registry-server.ts';
-import type { ServedBlob, ServedImage } from '../../../src/resolver/served-image.ts';
+import type { ServedBlob, ServedImage } from '../../../src/store-image/served-image.ts';
 
 const HASH = '0'.repeat(32);
 const TOKEN = 'a'.repeat(64);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseWanted } from '../../../src/resolver/reference.ts';
+import { parseWanted } from '../../../src/store-image/reference.ts';
 import { parseReference } from '../../../src/image/reference.ts';
 
 const HASH = '0123456789abcdfghijklmnpqrsvwxyz';

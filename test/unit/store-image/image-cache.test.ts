@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { silentLog } from '../../../src/log.ts';
-import { ImageCache } from '../../../src/resolver/image-cache.ts';
-import type { ServedImage } from '../../../src/resolver/served-image.ts';
+import { ImageCache } from '../../../src/store-image/image-cache.ts';
+import type { ServedImage } from '../../../src/store-image/served-image.ts';
 
 function images() {
   const counts = { opened: 0, closed: 0 };

@@ -6,7 +6,7 @@ import { json } from 'node:stream/consumers';
 import { after, before, describe, it } from 'node:test';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import { StoreFiles } from '../../../src/image/store-files.ts';
-import { pathImage } from '../../../src/resolver/path-image.ts';
+import { pathImage } from '../../../src/store-image/path-image.ts';
 
 const HASH = '0'.repeat(32);
 
