@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
-import { CONTAINERD_FILES, OWN_FILES, SERVICES } from './sources.ts';
+import { OWN_FILES, VENDORED } from './sources.ts';
 
 /** Parses the .proto files below `protoDir`; Google's well-known types come with protobufjs. */
 export async function loadDefinitions(protoDir: string): Promise<protobuf.Root> {
@@ -10,7 +10,7 @@ export async function loadDefinitions(protoDir: string): Promise<protobuf.Root> 
     return origin === '' ? target : join(protoDir, 'containerd', target);
   };
   const files = [
-    ...CONTAINERD_FILES.map((file) => join(protoDir, 'containerd', file)),
+    ...VENDORED.flatMap(({ folder, files }) => files.map((file) => join(protoDir, folder, file))),
     ...OWN_FILES.map((file) => join(protoDir, file)),
   ];
   await root.load(files, { keepCase: true, alternateCommentMode: true });
@@ -18,8 +18,11 @@ export async function loadDefinitions(protoDir: string): Promise<protobuf.Root> 
   return root;
 }
 
-/** The types and enums that the services' methods reach, by full name (without the leading dot). */
-export function usedTypes(root: protobuf.Root): ReadonlyMap<string, protobuf.Type | protobuf.Enum> {
+/** The types and enums that the methods of services reach, by full name (without the leading dot). */
+export function usedTypes(
+  root: protobuf.Root,
+  services: readonly string[],
+): ReadonlyMap<string, protobuf.Type | protobuf.Enum> {
   const used = new Map<string, protobuf.Type | protobuf.Enum>();
   const visit = (type: protobuf.Type | protobuf.Enum | null) => {
     if (type === null || used.has(nameOf(type))) return;
@@ -27,7 +30,7 @@ export function usedTypes(root: protobuf.Root): ReadonlyMap<string, protobuf.Typ
     if (type instanceof protobuf.Type)
       for (const field of type.fieldsArray) visit(field.resolve().resolvedType);
   };
-  for (const { name } of SERVICES) {
+  for (const name of services) {
     for (const method of root.lookupService(name).methodsArray) {
       method.resolve();
       visit(method.resolvedRequestType);
@@ -42,9 +45,9 @@ export function nameOf(object: protobuf.ReflectionObject): string {
   return object.fullName.replace(/^\./, '');
 }
 
-/** protobufjs's JSON descriptor of the listed services and the types they reach, and nothing else. */
-export function descriptorOf(root: protobuf.Root): protobuf.INamespace {
-  const keep = new Set<string>([...SERVICES.map(({ name }) => name), ...usedTypes(root).keys()]);
+/** protobufjs's JSON descriptor of services and the types they reach, and nothing else. */
+export function descriptorOf(root: protobuf.Root, services: readonly string[]): protobuf.INamespace {
+  const keep = new Set<string>([...services, ...usedTypes(root, services).keys()]);
   return pruned(root, keep) ?? {};
 }
 

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { descriptorOf, loadDefinitions } from './descriptor.ts';
 import { messageTypes } from './types.ts';
+import { SERVICES } from './sources.ts';
 import { refreshVendored } from './vendor.ts';
 
 /**
@@ -9,10 +10,15 @@ import { refreshVendored } from './vendor.ts';
  */
 export async function generated(protoDir: string): Promise<Record<string, string>> {
   const root = await loadDefinitions(protoDir);
-  return {
-    'descriptor.json': `${JSON.stringify(descriptorOf(root), undefined, 1)}\n`,
-    'messages.ts': messageTypes(root),
-  };
+  const files = Map.groupBy(SERVICES, ({ file }) => file);
+  const descriptors = [...files].map(([file, services]) => {
+    const descriptor = descriptorOf(
+      root,
+      services.map(({ name }) => name),
+    );
+    return [file, `${JSON.stringify(descriptor, undefined, 1)}\n`];
+  });
+  return { ...Object.fromEntries(descriptors), 'messages.ts': messageTypes(root) };
 }
 
 if (import.meta.main) {

@@ -1,29 +1,55 @@
-/** The Go module that containerd's API definitions are taken from. */
-export const CONTAINERD_API = { module: 'github.com/containerd/containerd/api', version: 'v1.11.1' };
+/** Definitions that are taken from a Go module as they are. */
+export interface Vendored {
+  readonly module: string;
+  readonly version: string;
+  /** Folder below `proto/` where the files live here. */
+  readonly folder: string;
+  /** Folder of the module that they are relative to. */
+  readonly from: string;
+  readonly files: readonly string[];
+}
 
-/** Files of that module, relative to its top; here they live below `proto/containerd/`. */
-export const CONTAINERD_FILES = [
-  'services/content/v1/content.proto',
-  'services/diff/v1/diff.proto',
-  'services/images/v1/images.proto',
-  'services/leases/v1/leases.proto',
-  'services/snapshots/v1/snapshots.proto',
-  'types/descriptor.proto',
-  'types/mount.proto',
-] as const;
+export const VENDORED: readonly Vendored[] = [
+  {
+    module: 'github.com/containerd/containerd/api',
+    version: 'v1.11.1',
+    folder: 'containerd',
+    from: '.',
+    files: [
+      'services/content/v1/content.proto',
+      'services/diff/v1/diff.proto',
+      'services/images/v1/images.proto',
+      'services/leases/v1/leases.proto',
+      'services/snapshots/v1/snapshots.proto',
+      'types/descriptor.proto',
+      'types/mount.proto',
+    ],
+  },
+  {
+    module: 'k8s.io/cri-api',
+    version: 'v0.37.0',
+    folder: 'cri',
+    from: 'pkg/apis',
+    files: ['runtime/v1/api.proto'],
+  },
+];
 
 /** Files that are kept by hand, relative to `proto/`. */
 export const OWN_FILES = ['grpc/health/v1/health.proto', 'nix_snapshotter/v1/status.proto'] as const;
 
-/** The services the programs use, with the prefix that the types of their package get in `gen/messages.ts`. */
+/**
+ * The services the programs use, with the prefix that the types of their package get in `gen/messages.ts`, and the file in
+ * `gen/` that describes them: what a daemon may do without has a file of its own, which is read late.
+ */
 export const SERVICES = [
-  { name: 'containerd.services.content.v1.Content', prefix: 'Content' },
-  { name: 'containerd.services.diff.v1.Diff', prefix: 'Diff' },
-  { name: 'containerd.services.images.v1.Images', prefix: 'Images' },
-  { name: 'containerd.services.leases.v1.Leases', prefix: 'Leases' },
-  { name: 'containerd.services.snapshots.v1.Snapshots', prefix: 'Snapshots' },
-  { name: 'grpc.health.v1.Health', prefix: '' },
-  { name: 'nix_snapshotter.v1.Status', prefix: '' },
+  { name: 'containerd.services.content.v1.Content', prefix: 'Content', file: 'descriptor.json' },
+  { name: 'containerd.services.diff.v1.Diff', prefix: 'Diff', file: 'descriptor.json' },
+  { name: 'containerd.services.images.v1.Images', prefix: 'Images', file: 'descriptor.json' },
+  { name: 'containerd.services.leases.v1.Leases', prefix: 'Leases', file: 'descriptor.json' },
+  { name: 'containerd.services.snapshots.v1.Snapshots', prefix: 'Snapshots', file: 'descriptor.json' },
+  { name: 'grpc.health.v1.Health', prefix: '', file: 'descriptor.json' },
+  { name: 'nix_snapshotter.v1.Status', prefix: '', file: 'descriptor.json' },
+  { name: 'runtime.v1.ImageService', prefix: 'Cri', file: 'cri.json' },
 ] as const;
 
 /** The prefix of the types of a package in `gen/messages.ts`; none for packages without a listed service. */

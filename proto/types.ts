@@ -16,12 +16,13 @@ const BIGINTS = new Set(['int64', 'uint64', 'sint64', 'fixed64', 'sfixed64']);
  * `{longs: BigInt, enums: String, defaults: true, oneofs: true}` and field names kept as they are.
  */
 export function messageTypes(root: protobuf.Root): string {
-  const types = [...usedTypes(root).values()].map((type) =>
+  const names = SERVICES.map(({ name }) => name);
+  const types = [...usedTypes(root, names).values()].map((type) =>
     type instanceof protobuf.Enum
       ? enumType(type)
       : [message(type, 'output'), message(type, 'input')].join('\n'),
   );
-  const services = SERVICES.map(({ name }) => serviceType(root.lookupService(name)));
+  const services = names.map((name) => serviceType(root.lookupService(name)));
   return [HEADER, ...types, ...services].join('\n');
 }
 

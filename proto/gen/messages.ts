@@ -816,6 +816,452 @@ export interface ViewStatusInput {
   reason?: string | null;
 }
 
+export interface CriAuthConfig {
+  username: string;
+  password: string;
+  auth: string;
+  server_address: string;
+  identity_token: string;
+  registry_token: string;
+}
+
+export interface CriAuthConfigInput {
+  username?: string | null;
+  password?: string | null;
+  auth?: string | null;
+  server_address?: string | null;
+  identity_token?: string | null;
+  registry_token?: string | null;
+}
+
+export interface CriDNSConfig {
+  servers: string[];
+  searches: string[];
+  options: string[];
+}
+
+export interface CriDNSConfigInput {
+  servers?: readonly string[] | null;
+  searches?: readonly string[] | null;
+  options?: readonly string[] | null;
+}
+
+export interface CriFilesystemIdentifier {
+  mountpoint: string;
+}
+
+export interface CriFilesystemIdentifierInput {
+  mountpoint?: string | null;
+}
+
+export interface CriFilesystemUsage {
+  timestamp: bigint;
+  fs_id: CriFilesystemIdentifier | null;
+  used_bytes: CriUInt64Value | null;
+  inodes_used: CriUInt64Value | null;
+}
+
+export interface CriFilesystemUsageInput {
+  timestamp?: bigint | null;
+  fs_id?: CriFilesystemIdentifierInput | null;
+  used_bytes?: CriUInt64ValueInput | null;
+  inodes_used?: CriUInt64ValueInput | null;
+}
+
+export interface CriHugepageLimit {
+  page_size: string;
+  limit: bigint;
+}
+
+export interface CriHugepageLimitInput {
+  page_size?: string | null;
+  limit?: bigint | null;
+}
+
+export interface CriIDMapping {
+  host_id: number;
+  container_id: number;
+  length: number;
+}
+
+export interface CriIDMappingInput {
+  host_id?: number | null;
+  container_id?: number | null;
+  length?: number | null;
+}
+
+export interface CriImage {
+  id: string;
+  repo_tags: string[];
+  repo_digests: string[];
+  size: bigint;
+  uid: CriInt64Value | null;
+  username: string;
+  spec: CriImageSpec | null;
+  pinned: boolean;
+}
+
+export interface CriImageInput {
+  id?: string | null;
+  repo_tags?: readonly string[] | null;
+  repo_digests?: readonly string[] | null;
+  size?: bigint | null;
+  uid?: CriInt64ValueInput | null;
+  username?: string | null;
+  spec?: CriImageSpecInput | null;
+  pinned?: boolean | null;
+}
+
+export interface CriImageFilter {
+  image: CriImageSpec | null;
+}
+
+export interface CriImageFilterInput {
+  image?: CriImageSpecInput | null;
+}
+
+export type CriImageFsInfoRequest = Record<never, never>;
+
+export type CriImageFsInfoRequestInput = Record<never, never>;
+
+export interface CriImageFsInfoResponse {
+  image_filesystems: CriFilesystemUsage[];
+  container_filesystems: CriFilesystemUsage[];
+}
+
+export interface CriImageFsInfoResponseInput {
+  image_filesystems?: readonly CriFilesystemUsageInput[] | null;
+  container_filesystems?: readonly CriFilesystemUsageInput[] | null;
+}
+
+export interface CriImageSpec {
+  image: string;
+  annotations: Record<string, string>;
+  user_specified_image: string;
+  runtime_handler: string;
+  image_ref: string;
+}
+
+export interface CriImageSpecInput {
+  image?: string | null;
+  annotations?: Readonly<Record<string, string>> | null;
+  user_specified_image?: string | null;
+  runtime_handler?: string | null;
+  image_ref?: string | null;
+}
+
+export interface CriImageStatusRequest {
+  image: CriImageSpec | null;
+  verbose: boolean;
+}
+
+export interface CriImageStatusRequestInput {
+  image?: CriImageSpecInput | null;
+  verbose?: boolean | null;
+}
+
+export interface CriImageStatusResponse {
+  image: CriImage | null;
+  info: Record<string, string>;
+}
+
+export interface CriImageStatusResponseInput {
+  image?: CriImageInput | null;
+  info?: Readonly<Record<string, string>> | null;
+}
+
+export interface CriInt64Value {
+  value: bigint;
+}
+
+export interface CriInt64ValueInput {
+  value?: bigint | null;
+}
+
+export interface CriLinuxContainerResources {
+  cpu_period: bigint;
+  cpu_quota: bigint;
+  cpu_shares: bigint;
+  memory_limit_in_bytes: bigint;
+  oom_score_adj: bigint;
+  cpuset_cpus: string;
+  cpuset_mems: string;
+  hugepage_limits: CriHugepageLimit[];
+  unified: Record<string, string>;
+  memory_swap_limit_in_bytes: bigint;
+}
+
+export interface CriLinuxContainerResourcesInput {
+  cpu_period?: bigint | null;
+  cpu_quota?: bigint | null;
+  cpu_shares?: bigint | null;
+  memory_limit_in_bytes?: bigint | null;
+  oom_score_adj?: bigint | null;
+  cpuset_cpus?: string | null;
+  cpuset_mems?: string | null;
+  hugepage_limits?: readonly CriHugepageLimitInput[] | null;
+  unified?: Readonly<Record<string, string>> | null;
+  memory_swap_limit_in_bytes?: bigint | null;
+}
+
+export interface CriLinuxPodSandboxConfig {
+  cgroup_parent: string;
+  security_context: CriLinuxSandboxSecurityContext | null;
+  sysctls: Record<string, string>;
+  overhead: CriLinuxContainerResources | null;
+  resources: CriLinuxContainerResources | null;
+}
+
+export interface CriLinuxPodSandboxConfigInput {
+  cgroup_parent?: string | null;
+  security_context?: CriLinuxSandboxSecurityContextInput | null;
+  sysctls?: Readonly<Record<string, string>> | null;
+  overhead?: CriLinuxContainerResourcesInput | null;
+  resources?: CriLinuxContainerResourcesInput | null;
+}
+
+export interface CriLinuxSandboxSecurityContext {
+  namespace_options: CriNamespaceOption | null;
+  selinux_options: CriSELinuxOption | null;
+  run_as_user: CriInt64Value | null;
+  run_as_group: CriInt64Value | null;
+  readonly_rootfs: boolean;
+  supplemental_groups: bigint[];
+  supplemental_groups_policy: CriSupplementalGroupsPolicy | number;
+  privileged: boolean;
+  seccomp: CriSecurityProfile | null;
+  apparmor: CriSecurityProfile | null;
+  seccomp_profile_path: string;
+}
+
+export interface CriLinuxSandboxSecurityContextInput {
+  namespace_options?: CriNamespaceOptionInput | null;
+  selinux_options?: CriSELinuxOptionInput | null;
+  run_as_user?: CriInt64ValueInput | null;
+  run_as_group?: CriInt64ValueInput | null;
+  readonly_rootfs?: boolean | null;
+  supplemental_groups?: readonly bigint[] | null;
+  supplemental_groups_policy?: CriSupplementalGroupsPolicy | number | null;
+  privileged?: boolean | null;
+  seccomp?: CriSecurityProfileInput | null;
+  apparmor?: CriSecurityProfileInput | null;
+  seccomp_profile_path?: string | null;
+}
+
+export interface CriListImagesRequest {
+  filter: CriImageFilter | null;
+}
+
+export interface CriListImagesRequestInput {
+  filter?: CriImageFilterInput | null;
+}
+
+export interface CriListImagesResponse {
+  images: CriImage[];
+}
+
+export interface CriListImagesResponseInput {
+  images?: readonly CriImageInput[] | null;
+}
+
+export type CriNamespaceMode = 'POD' | 'CONTAINER' | 'NODE' | 'TARGET';
+
+export interface CriNamespaceOption {
+  network: CriNamespaceMode | number;
+  pid: CriNamespaceMode | number;
+  ipc: CriNamespaceMode | number;
+  target_id: string;
+  userns_options: CriUserNamespace | null;
+}
+
+export interface CriNamespaceOptionInput {
+  network?: CriNamespaceMode | number | null;
+  pid?: CriNamespaceMode | number | null;
+  ipc?: CriNamespaceMode | number | null;
+  target_id?: string | null;
+  userns_options?: CriUserNamespaceInput | null;
+}
+
+export interface CriPodSandboxConfig {
+  metadata: CriPodSandboxMetadata | null;
+  hostname: string;
+  log_directory: string;
+  dns_config: CriDNSConfig | null;
+  port_mappings: CriPortMapping[];
+  labels: Record<string, string>;
+  annotations: Record<string, string>;
+  linux: CriLinuxPodSandboxConfig | null;
+  windows: CriWindowsPodSandboxConfig | null;
+}
+
+export interface CriPodSandboxConfigInput {
+  metadata?: CriPodSandboxMetadataInput | null;
+  hostname?: string | null;
+  log_directory?: string | null;
+  dns_config?: CriDNSConfigInput | null;
+  port_mappings?: readonly CriPortMappingInput[] | null;
+  labels?: Readonly<Record<string, string>> | null;
+  annotations?: Readonly<Record<string, string>> | null;
+  linux?: CriLinuxPodSandboxConfigInput | null;
+  windows?: CriWindowsPodSandboxConfigInput | null;
+}
+
+export interface CriPodSandboxMetadata {
+  name: string;
+  uid: string;
+  namespace: string;
+  attempt: number;
+}
+
+export interface CriPodSandboxMetadataInput {
+  name?: string | null;
+  uid?: string | null;
+  namespace?: string | null;
+  attempt?: number | null;
+}
+
+export interface CriPortMapping {
+  protocol: CriProtocol | number;
+  container_port: number;
+  host_port: number;
+  host_ip: string;
+}
+
+export interface CriPortMappingInput {
+  protocol?: CriProtocol | number | null;
+  container_port?: number | null;
+  host_port?: number | null;
+  host_ip?: string | null;
+}
+
+export type CriProtocol = 'TCP' | 'UDP' | 'SCTP';
+
+export interface CriPullImageRequest {
+  image: CriImageSpec | null;
+  auth: CriAuthConfig | null;
+  sandbox_config: CriPodSandboxConfig | null;
+}
+
+export interface CriPullImageRequestInput {
+  image?: CriImageSpecInput | null;
+  auth?: CriAuthConfigInput | null;
+  sandbox_config?: CriPodSandboxConfigInput | null;
+}
+
+export interface CriPullImageResponse {
+  image_ref: string;
+}
+
+export interface CriPullImageResponseInput {
+  image_ref?: string | null;
+}
+
+export interface CriRemoveImageRequest {
+  image: CriImageSpec | null;
+}
+
+export interface CriRemoveImageRequestInput {
+  image?: CriImageSpecInput | null;
+}
+
+export type CriRemoveImageResponse = Record<never, never>;
+
+export type CriRemoveImageResponseInput = Record<never, never>;
+
+export interface CriSELinuxOption {
+  user: string;
+  role: string;
+  type: string;
+  level: string;
+}
+
+export interface CriSELinuxOptionInput {
+  user?: string | null;
+  role?: string | null;
+  type?: string | null;
+  level?: string | null;
+}
+
+export interface CriSecurityProfile {
+  profile_type: CriSecurityProfileProfileType | number;
+  localhost_ref: string;
+}
+
+export interface CriSecurityProfileInput {
+  profile_type?: CriSecurityProfileProfileType | number | null;
+  localhost_ref?: string | null;
+}
+
+export type CriSecurityProfileProfileType = 'RuntimeDefault' | 'Unconfined' | 'Localhost';
+
+export interface CriStreamImagesRequest {
+  filter: CriImageFilter | null;
+}
+
+export interface CriStreamImagesRequestInput {
+  filter?: CriImageFilterInput | null;
+}
+
+export interface CriStreamImagesResponse {
+  images: CriImage[];
+}
+
+export interface CriStreamImagesResponseInput {
+  images?: readonly CriImageInput[] | null;
+}
+
+export type CriSupplementalGroupsPolicy = 'Merge' | 'Strict';
+
+export interface CriUInt64Value {
+  value: bigint;
+}
+
+export interface CriUInt64ValueInput {
+  value?: bigint | null;
+}
+
+export interface CriUserNamespace {
+  mode: CriNamespaceMode | number;
+  uids: CriIDMapping[];
+  gids: CriIDMapping[];
+}
+
+export interface CriUserNamespaceInput {
+  mode?: CriNamespaceMode | number | null;
+  uids?: readonly CriIDMappingInput[] | null;
+  gids?: readonly CriIDMappingInput[] | null;
+}
+
+export interface CriWindowsNamespaceOption {
+  network: CriNamespaceMode | number;
+}
+
+export interface CriWindowsNamespaceOptionInput {
+  network?: CriNamespaceMode | number | null;
+}
+
+export interface CriWindowsPodSandboxConfig {
+  security_context: CriWindowsSandboxSecurityContext | null;
+}
+
+export interface CriWindowsPodSandboxConfigInput {
+  security_context?: CriWindowsSandboxSecurityContextInput | null;
+}
+
+export interface CriWindowsSandboxSecurityContext {
+  run_as_username: string;
+  credential_spec: string;
+  host_process: boolean;
+  namespace_options: CriWindowsNamespaceOption | null;
+}
+
+export interface CriWindowsSandboxSecurityContextInput {
+  run_as_username?: string | null;
+  credential_spec?: string | null;
+  host_process?: boolean | null;
+  namespace_options?: CriWindowsNamespaceOptionInput | null;
+}
+
 export interface ContentMethods {
   Info: {
     requestStream: false;
@@ -1114,5 +1560,56 @@ export interface StatusMethods {
     requestInput: StatusRequestInput;
     response: StatusResponse;
     responseInput: StatusResponseInput;
+  };
+}
+
+export interface ImageServiceMethods {
+  ListImages: {
+    requestStream: false;
+    responseStream: false;
+    request: CriListImagesRequest;
+    requestInput: CriListImagesRequestInput;
+    response: CriListImagesResponse;
+    responseInput: CriListImagesResponseInput;
+  };
+  StreamImages: {
+    requestStream: false;
+    responseStream: true;
+    request: CriStreamImagesRequest;
+    requestInput: CriStreamImagesRequestInput;
+    response: CriStreamImagesResponse;
+    responseInput: CriStreamImagesResponseInput;
+  };
+  ImageStatus: {
+    requestStream: false;
+    responseStream: false;
+    request: CriImageStatusRequest;
+    requestInput: CriImageStatusRequestInput;
+    response: CriImageStatusResponse;
+    responseInput: CriImageStatusResponseInput;
+  };
+  PullImage: {
+    requestStream: false;
+    responseStream: false;
+    request: CriPullImageRequest;
+    requestInput: CriPullImageRequestInput;
+    response: CriPullImageResponse;
+    responseInput: CriPullImageResponseInput;
+  };
+  RemoveImage: {
+    requestStream: false;
+    responseStream: false;
+    request: CriRemoveImageRequest;
+    requestInput: CriRemoveImageRequestInput;
+    response: CriRemoveImageResponse;
+    responseInput: CriRemoveImageResponseInput;
+  };
+  ImageFsInfo: {
+    requestStream: false;
+    responseStream: false;
+    request: CriImageFsInfoRequest;
+    requestInput: CriImageFsInfoRequestInput;
+    response: CriImageFsInfoResponse;
+    responseInput: CriImageFsInfoResponseInput;
   };
 }

@@ -53,32 +53,38 @@ const SHAPE = {
   oneofs: true,
 } as unknown as protobuf.IConversionOptions;
 
-let parsed: protobuf.Root | undefined;
+const ours = definitions(descriptor);
 
-export const content = service<ContentMethods>('containerd.services.content.v1.Content');
-export const diff = service<DiffMethods>('containerd.services.diff.v1.Diff');
-export const images = service<ImagesMethods>('containerd.services.images.v1.Images');
-export const leases = service<LeasesMethods>('containerd.services.leases.v1.Leases');
-export const snapshots = service<SnapshotsMethods>('containerd.services.snapshots.v1.Snapshots');
-export const health = service<HealthMethods>('grpc.health.v1.Health');
-export const status = service<StatusMethods>('nix_snapshotter.v1.Status');
+export const content = ours<ContentMethods>('containerd.services.content.v1.Content');
+export const diff = ours<DiffMethods>('containerd.services.diff.v1.Diff');
+export const images = ours<ImagesMethods>('containerd.services.images.v1.Images');
+export const leases = ours<LeasesMethods>('containerd.services.leases.v1.Leases');
+export const snapshots = ours<SnapshotsMethods>('containerd.services.snapshots.v1.Snapshots');
+export const health = ours<HealthMethods>('grpc.health.v1.Health');
+export const status = ours<StatusMethods>('nix_snapshotter.v1.Status');
 
-/** The descriptor is read when a service is first used, and code is made only for messages that are used. */
-function service<M>(name: string): Service<M> {
-  let methods: ReadonlyMap<keyof M & string, Method> | undefined;
-  return {
-    name,
-    get methods() {
-      methods ??= methodsOf<M>(name);
-      return methods;
-    },
+/**
+ * The services of a descriptor (protobufjs's JSON) by their full names. It is read when a service is first used, and code is made
+ * only for messages that are used.
+ */
+export function definitions(json: object): <M>(name: string) => Service<M> {
+  let parsed: protobuf.Root | undefined;
+  return <M>(name: string): Service<M> => {
+    let methods: ReadonlyMap<keyof M & string, Method> | undefined;
+    return {
+      name,
+      get methods() {
+        parsed ??= protobuf.Root.fromJSON(json as protobuf.INamespace);
+        methods ??= methodsOf<M>(parsed, name);
+        return methods;
+      },
+    };
   };
 }
 
-function methodsOf<M>(name: string): ReadonlyMap<keyof M & string, Method> {
-  parsed ??= protobuf.Root.fromJSON(descriptor as protobuf.INamespace);
+function methodsOf<M>(root: protobuf.Root, name: string): ReadonlyMap<keyof M & string, Method> {
   return new Map(
-    parsed.lookupService(name).methodsArray.map((method) => {
+    root.lookupService(name).methodsArray.map((method) => {
       method.resolve();
       const { resolvedRequestType: request, resolvedResponseType: response } = method;
       if (request === null || response === null)
