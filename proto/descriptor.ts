@@ -10,7 +10,7 @@ export async function loadDefinitions(protoDir: string): Promise<protobuf.Root> 
     return origin === '' ? target : join(protoDir, 'containerd', target);
   };
   const files = [
-    ...VENDORED.flatMap(({ folder, files }) => files.map((file) => join(protoDir, folder, file))),
+    ...VENDORED.flatMap((vendored) => vendored.files.map((file) => join(protoDir, vendored.folder, file))),
     ...OWN_FILES.map((file) => join(protoDir, file)),
   ];
   await root.load(files, { keepCase: true, alternateCommentMode: true });

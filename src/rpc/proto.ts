@@ -74,7 +74,7 @@ export function definitions(json: object): <M>(name: string) => Service<M> {
     return {
       name,
       get methods() {
-        parsed ??= protobuf.Root.fromJSON(json as protobuf.INamespace);
+        parsed ??= protobuf.Root.fromJSON(json);
         methods ??= methodsOf<M>(parsed, name);
         return methods;
       },
