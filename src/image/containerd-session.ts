@@ -26,6 +26,8 @@ export interface SessionOptions {
   readonly address: string;
   readonly namespace: string;
   readonly signal?: AbortSignal;
+  /** What a user may do when containerd does not answer. */
+  readonly hint?: string;
 }
 
 /** What a killed process leaves is collected after this time. */
@@ -36,6 +38,7 @@ export async function openSession({
   address,
   namespace,
   signal,
+  hint,
 }: SessionOptions): Promise<ContainerdSession> {
   const client = createRpcClient({ address, namespace });
   const id = `nix2container-${randomBytes(8).toString('hex')}`;
@@ -51,7 +54,7 @@ export async function openSession({
     if (!(cause instanceof StatusError)) throw cause;
     throw new StatusError(
       cause.code,
-      `containerd at ${address}: ${cause.message} (another socket: --address; root is needed)`,
+      `containerd at ${address}: ${cause.message}${hint === undefined ? '' : ` (${hint})`}`,
       { cause },
     );
   }

@@ -41,6 +41,28 @@ export async function listManifests(blobs: BlobReader, target: Descriptor): Prom
 }
 
 /**
+ * The manifest below a target that serves a platform best, as containerd chooses; an only one serves any.
+ *
+ * @throws StatusError NotFound when none serves; what {@link listManifests} raises.
+ */
+export async function bestManifest(
+  blobs: BlobReader,
+  target: Descriptor,
+  wanted: Platform,
+): Promise<PlatformManifest> {
+  const manifests = await listManifests(blobs, target);
+  const fits = manifests
+    .map((manifest) => ({ manifest, fit: fitOf(manifest, wanted) }))
+    .toSorted((a, b) => b.fit - a.fit);
+  const [best] = fits;
+  if (best !== undefined && (best.fit > 0 || manifests.length === 1)) return best.manifest;
+  throw new StatusError(
+    'NotFound',
+    `${blobs.path}: ${target.digest} has no image for ${wanted.os}/${wanted.architecture}`,
+  );
+}
+
+/**
  * The one image of a set that is to be used, with the manifest that serves `wanted` best.
  *
  * @param wanted undefined takes the only platform there is.
@@ -62,7 +84,7 @@ export async function selectManifest(set: ImageSet, wanted: Platform | undefined
   }
   let best: { fit: number; manifest: PlatformManifest } | undefined;
   for (const manifest of manifests) {
-    const fit = manifest.platform === undefined ? 1 : platformFit(wanted, manifest.platform);
+    const fit = fitOf(manifest, wanted);
     if (fit > (best?.fit ?? 0)) best = { fit, manifest };
   }
   if (best !== undefined) return best.manifest;
@@ -129,6 +151,10 @@ async function platformOf(
   const config = parseJson(ConfigPlatformSchema, bytes, `${blobs.path}: blob ${manifest.config.digest}`);
   if (!config.os || !config.architecture) return undefined;
   return platform(config.os, config.architecture, config.variant ?? undefined);
+}
+
+function fitOf({ platform: offered }: PlatformManifest, wanted: Platform): number {
+  return offered === undefined ? 1 : platformFit(wanted, offered);
 }
 
 function available(manifests: readonly PlatformManifest[]): string {
