@@ -1,14 +1,14 @@
-import { COMPONENTS, probe } from './sandbox/components.ts';
+import { type Component, probe } from './sandbox/components.ts';
 import { sandboxUnavailable } from './sandbox/available.ts';
 
-/** Gets every component of the test bed, with a line for each; what cannot be had is told and left to its tests. */
-export async function prepareTestbed(): Promise<void> {
+/** Gets components of the test bed, with a line for each; what cannot be had is told and left to its tests. */
+export async function prepareTestbed(components: readonly Component[]): Promise<void> {
   const reason = sandboxUnavailable();
   if (reason !== undefined) {
-    process.stdout.write(`integration and contract tests are skipped: ${reason}\n`);
+    process.stdout.write(`contract, integration and e2e tests are skipped: ${reason}\n`);
     return;
   }
-  for (const component of COMPONENTS) {
+  for (const component of components) {
     const start = performance.now();
     const found = await probe(component);
     const seconds = ((performance.now() - start) / 1000).toFixed(0);

@@ -2,6 +2,7 @@ import { glob } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { prepareTestbed } from './prepare.ts';
+import { CLUSTER_COMPONENTS, COMPONENTS } from './sandbox/components.ts';
 import { addResults, runTests, skippedLines, summaryLines, type TestResult } from './run-tests.ts';
 import { printMinutes, Stopwatch } from './stopwatch.ts';
 
@@ -14,6 +15,7 @@ const SUITES = [
   { suite: 'unit', concurrency: 2 },
   { suite: 'contract', concurrency: 1 },
   { suite: 'integration', concurrency: 2 },
+  { suite: 'e2e', concurrency: 1 },
 ] as const;
 
 const { values, positionals } = parseArgs({
@@ -26,11 +28,16 @@ const checked =
   positionals.length > 0 || (await watch.time('check', () => succeeds('npm', ['run', '--silent', 'check'])));
 if (!(await watch.time('bundle', () => succeeds('node', ['build.ts']))))
   throw new Error('the bundle was not built');
-await watch.time('test bed', prepareTestbed);
+const chosen = await Promise.all(
+  SUITES.map(async ({ suite, concurrency }) => ({ suite, concurrency, files: await filesOf(suite) })),
+);
+// Nobody waits for a Kubernetes to be built who runs none of its tests.
+const cluster = chosen.some(({ suite, files }) => suite === 'e2e' && files.length > 0);
+const components = COMPONENTS.filter((component) => cluster || !CLUSTER_COMPONENTS.includes(component));
+await watch.time('test bed', async () => await prepareTestbed(components));
 
 const results: TestResult[] = [];
-for (const { suite, concurrency } of SUITES) {
-  const files = await filesOf(suite);
+for (const { suite, concurrency, files } of chosen) {
   if (files.length === 0) continue;
   results.push(await watch.time(suite, () => runTests(files, concurrency)));
 }

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sandboxUnavailable } from '../sandbox/available.ts';
 import allowedMissing from '../sandbox/allowed-missing.json' with { type: 'json' };
-import { COMPONENTS, probe, skipWithout } from '../sandbox/components.ts';
+import { CLUSTER_COMPONENTS, COMPONENTS, probe, skipWithout } from '../sandbox/components.ts';
 
 const unavailable = sandboxUnavailable();
+// The suite that needs a cluster gets the others.
+const components = COMPONENTS.filter((component) => !CLUSTER_COMPONENTS.includes(component));
 
 describe('component', { skip: unavailable ?? false }, () => {
-  for (const component of unavailable === undefined ? COMPONENTS : []) {
+  for (const component of unavailable === undefined ? components : []) {
     it(component, async (t) => {
       const found = await probe(component);
       if ('version' in found) return t.diagnostic(`${component}: ${found.version}`);

@@ -14,10 +14,17 @@ export const COMPONENTS = [
   'containerd-2.4',
   'nerdctl',
   'crictl',
+  'critest',
+  'buildkit',
   'nix2container',
   'runsc',
+  'etcd',
+  'kubernetes',
 ] as const;
 export type Component = (typeof COMPONENTS)[number];
+
+/** What only a cluster needs: Kubernetes takes longer to build than everything else together. */
+export const CLUSTER_COMPONENTS: readonly Component[] = ['etcd', 'kubernetes'];
 
 /** What a probe found: the version that was got, or why there is none. */
 export type Availability =

@@ -12,14 +12,19 @@ interface GoTool {
   readonly module: string;
   readonly version: string;
   readonly programs: readonly string[];
+  /** Programs that Go makes of a package's tests. */
+  readonly testPrograms?: readonly string[];
   /** Variables that the programs take their version from. */
   readonly versionVariables: readonly string[];
+  /** Variables of other modules that its programs say what they are by, with their values. */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 const CONTAINERD = 'github.com/containerd/containerd/v2';
 const NERDCTL = 'github.com/containerd/nerdctl/v2';
 const CRI_TOOLS = 'sigs.k8s.io/cri-tools';
 const NIX_SNAPSHOTTER = 'github.com/pdtpartners/nix-snapshotter';
+const KUBERNETES_VERSION = 'k8s.io/component-base/version';
 
 const containerd = (version: string): GoTool => ({
   module: CONTAINERD,
@@ -44,12 +49,44 @@ export const GO_TOOLS = {
     programs: ['cmd/crictl'],
     versionVariables: ['pkg/version.Version'],
   },
+  critest: {
+    module: CRI_TOOLS,
+    version: 'v1.36.0',
+    programs: [],
+    testPrograms: ['cmd/critest'],
+    versionVariables: ['pkg/version.Version'],
+  },
+  buildkit: {
+    module: 'github.com/moby/buildkit',
+    version: 'v0.33.1',
+    programs: ['cmd/buildkitd', 'cmd/buildctl'],
+    versionVariables: ['version.Version'],
+  },
   nix2container: {
     module: NIX_SNAPSHOTTER,
     version: 'v0.4.0',
     programs: ['cmd/nix2container'],
     versionVariables: [],
   },
+  kubernetes: {
+    module: 'k8s.io/kubernetes',
+    version: 'v1.36.3',
+    programs: [
+      'cmd/kubelet',
+      'cmd/kube-apiserver',
+      'cmd/kube-controller-manager',
+      'cmd/kube-scheduler',
+      'cmd/kubectl',
+    ],
+    versionVariables: [],
+    variables: {
+      [`${KUBERNETES_VERSION}.gitVersion`]: 'v1.36.3',
+      [`${KUBERNETES_VERSION}.gitMajor`]: '1',
+      [`${KUBERNETES_VERSION}.gitMinor`]: '36',
+    },
+  },
+  // Its program is called `server`, as the last part of the module's name.
+  etcd: { module: 'go.etcd.io/etcd', version: 'v3.6.16', programs: ['server/v3'], versionVariables: [] },
 } as const satisfies Record<string, GoTool>;
 
 export type GoToolName = keyof typeof GO_TOOLS;
@@ -91,11 +128,13 @@ async function buildOnce(name: GoToolName, log: (line: string) => void): Promise
 }
 
 async function build(name: GoToolName, output: string, log: (line: string) => void): Promise<void> {
-  const { module, version, programs, versionVariables }: GoTool = GO_TOOLS[name];
+  const { module, version, programs, versionVariables, variables = {} }: GoTool = GO_TOOLS[name];
   const logFile = `${goBinDir}/../${name}.log`;
   await mkdir(output, { recursive: true });
   log(`building ${name} ${version} from Go modules (once)`);
-  const ldflags = ['-s', '-w', ...versionVariables.map((variable) => `-X ${module}/${variable}=${version}`)];
+  const own = versionVariables.map((variable) => `-X ${module}/${variable}=${version}`);
+  const others = Object.entries(variables).map(([variable, value]) => `-X ${variable}=${value}`);
+  const ldflags = ['-s', '-w', ...own, ...others];
   const go = await goCommand(log);
   const flags = ['-trimpath', '-buildvcs=false', '-ldflags', ldflags.join(' '), '-o', `${output}/`];
   const packages = programs.map((program) => `${module}/${program}`);
