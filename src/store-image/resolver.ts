@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import type { LayerClosure } from '../closure/annotations.ts';
 import { parseStorePath, STORE_DIR, type StorePath, storePathName } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import { detectCompression } from '../image/compression.ts';
@@ -52,16 +53,19 @@ export class Resolver implements AsyncDisposable {
     await this.#realise([path], signal);
     const lease = await this.#images.use(path, () => this.#open(path));
     try {
-      for (const closure of lease.image.closures) {
-        // The closure of a path that is run as it is came with the path.
-        const paths = closure.kind === 'closure-info' ? [closure.path] : closure.paths;
-        if (!paths.includes(path)) await this.#realise(paths, signal);
-      }
+      // The closure of a path that is run as it is came with the path.
+      const further = lease.image.closures.filter((closure) => !pathsOf(closure).includes(path));
+      await this.realise(further, signal);
       return lease;
     } catch (error) {
       lease[Symbol.dispose]();
       throw error;
     }
+  }
+
+  /** Makes what layers name valid, and roots it as {@link resolve} does. */
+  async realise(closures: readonly LayerClosure[], signal: AbortSignal): Promise<void> {
+    for (const closure of closures) await this.#realise(pathsOf(closure), signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,6 +104,10 @@ export class Resolver implements AsyncDisposable {
       `no path with hash ${hash} is in this store, and a cache cannot be asked by hash alone: name it, as nix:0/${hash}:<name>`,
     );
   }
+}
+
+function pathsOf(closure: LayerClosure): readonly StorePath[] {
+  return closure.kind === 'closure-info' ? [closure.path] : closure.paths;
 }
 
 /** Whether a path is an OCI layout, or an archive (plain, gzip or zstd) such as images come in. */
