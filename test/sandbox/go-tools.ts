@@ -2,6 +2,7 @@ import { execa } from 'execa';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { StatusError, errnoOf, messageOf } from '../../src/errors.ts';
 import { goCommand } from './go-toolchain.ts';
 import { goBinDir, projectRoot } from './layout.ts';
@@ -128,7 +129,14 @@ async function buildOnce(name: GoToolName, log: (line: string) => void): Promise
 }
 
 async function build(name: GoToolName, output: string, log: (line: string) => void): Promise<void> {
-  const { module, version, programs, versionVariables, variables = {} }: GoTool = GO_TOOLS[name];
+  const {
+    module,
+    version,
+    programs,
+    versionVariables,
+    variables = {},
+    testPrograms = [],
+  }: GoTool = GO_TOOLS[name];
   const logFile = `${goBinDir}/../${name}.log`;
   await mkdir(output, { recursive: true });
   log(`building ${name} ${version} from Go modules (once)`);
@@ -136,17 +144,24 @@ async function build(name: GoToolName, output: string, log: (line: string) => vo
   const others = Object.entries(variables).map(([variable, value]) => `-X ${variable}=${value}`);
   const ldflags = ['-s', '-w', ...own, ...others];
   const go = await goCommand(log);
-  const flags = ['-trimpath', '-buildvcs=false', '-ldflags', ldflags.join(' '), '-o', `${output}/`];
+  const flags = ['-trimpath', '-buildvcs=false', '-ldflags', ldflags.join(' '), '-o'];
   const packages = programs.map((program) => `${module}/${program}`);
-  const [file, ...args] = go.wrap(['build', ...flags, ...packages]);
+  const commands = testPrograms.map((program) => [
+    ...['test', '-c', ...flags, `${output}/${basename(program)}`],
+    `${module}/${program}`,
+  ]);
+  if (packages.length > 0) commands.push(['build', ...flags, `${output}/`, ...packages]);
   try {
-    const { all } = await execa('setpriv', ['--pdeathsig', 'KILL', file, ...args], {
-      cwd: `${projectRoot}/test/tools/${name}`,
-      env: { ...go.env, CGO_ENABLED: '0' },
-      stdin: 'ignore',
-      all: true,
-    });
-    await writeFile(logFile, all);
+    for (const command of commands) {
+      const [file, ...args] = go.wrap(command);
+      const { all } = await execa('setpriv', ['--pdeathsig', 'KILL', file, ...args], {
+        cwd: `${projectRoot}/test/tools/${name}`,
+        env: { ...go.env, CGO_ENABLED: '0' },
+        stdin: 'ignore',
+        all: true,
+      });
+      await writeFile(logFile, all);
+    }
   } catch (error) {
     await writeFile(logFile, messageOf(error));
     throw new StatusError(
