@@ -90,14 +90,17 @@ async function bindPrivately(server: Server, path: string): Promise<string> {
       await handle.close();
     }
     await chmod(join(directory, name), 0o600);
+    // Read before the name is public: from then on something else may take its place.
+    const identity = await identityOf(join(directory, name));
+    if (identity === undefined) throw new Error(`${join(directory, name)} was removed while it was made`);
     await publish(join(directory, name), path);
+    return identity;
   } catch (error) {
     server.close();
     throw error;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-  return (await identityOf(path)) ?? '';
 }
 
 /** Links the bound socket to its name, in place of one that nobody listens on. */
