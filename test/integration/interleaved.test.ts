@@ -81,7 +81,7 @@ for (const row of await viewMatrix(['nerdctl', 'crictl'])) {
     it('runs beside an unmodified image through the same snapshotter', async () => {
       const archive = await busyboxArchive(rig.node);
       await rig.containerd.ctr(['image', 'import', '--snapshotter', 'nix', archive]);
-      assert.equal((await run('ls -d /nix; id -un', [], BUSYBOX_IMAGE)).stdout, 'root');
+      assert.equal((await run('ls -d /nix 2>/dev/null; id -un', [], BUSYBOX_IMAGE)).stdout, 'root');
       const pushed = `${registry}/busybox:1`;
       await rig.nix2container(['push', archive, pushed]);
       await rig.containerd.ctr(['image', 'rm', '--sync', BUSYBOX_IMAGE]);

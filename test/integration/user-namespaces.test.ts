@@ -141,10 +141,10 @@ for (const row of await matrix(['1.7', '2.3'])) {
     after(async () => await rig.down());
 
     const run = async (image: string, ...flags: readonly string[]) =>
-      await runContainer(rig, { image, id: 'test', flags: [...USER_NAMESPACE, ...flags] }, [
+      await runContainer(rig, { image, id: 'test', flags: [...USER_NAMESPACE, ...flags], reject: false }, [
         'sh',
         '-c',
-        `stat -c %u:%g /bin; greet user`,
+        `stat -c %u:%g /bin; greet user 2>/dev/null`,
       ]);
 
     it('are copies with other owners when nothing is mapped: refused for a Nix image', async () => {
