@@ -128,7 +128,11 @@ export async function startDaemon(
     const resolver = undo.use(
       await openResolver({ deadlineMs, graceMs, roots: layout.pulledRoots }, { nix, queue, log }),
     );
-    undo.use(await startRegistry({ address, tokenFile: layout.resolverToken }, { resolver, log }));
+    const { openOrdinaryLayers } = await import('./store-image/open-ordinary-layers.ts');
+    const layers = undo.use(
+      openOrdinaryLayers({ digests: layout.layerDigests }, { resolver, nix, closures, log }),
+    );
+    undo.use(await startRegistry({ address, tokenFile: layout.resolverToken }, { resolver, layers, log }));
   }
   health.set('', 'SERVING');
   health.set('containerd.services.snapshots.v1.Snapshots', 'SERVING');

@@ -1,17 +1,23 @@
-/** A member of a tar archive. Its owner is 0:0. */
-export interface TarMember {
+/** What the header of a member of a tar archive says. Its owner is 0:0. */
+export interface TarMemberHeader {
   /** Without slashes at the ends, and without empty parts. */
   readonly path: string;
   readonly kind: 'directory' | 'file' | 'symlink';
   readonly mode: number;
   /** Where a link points to. */
   readonly target?: string;
-  /** Of a file; nothing unless told. */
-  readonly content?: string;
   /** Seconds since 1970; 0 unless told. */
   readonly mtime?: number;
   /** Further records of its PAX header, such as extended attributes. */
   readonly records?: Readonly<Record<string, string>>;
+  /** How the characters of `path` and `target` are bytes: UTF-8 unless told; `latin1` takes any bytes, one a character. */
+  readonly encoding?: 'utf8' | 'latin1';
+}
+
+/** A member with its content. */
+export interface TarMember extends TarMemberHeader {
+  /** Of a file; nothing unless told. */
+  readonly content?: string;
 }
 
 /** A tar is a sequence of blocks of this many bytes. */
@@ -21,6 +27,10 @@ export const END_OF_TAR = Buffer.alloc(2 * BLOCK);
 
 const MAX_NAME = 100;
 const MAX_PREFIX = 155;
+/** Eleven octal digits. */
+const MAX_SIZE = 8 ** 11 - 1;
+// eslint-disable-next-line no-control-regex -- all of ASCII
+const ASCII = /^[\0-\x7f]*$/;
 /** Stands in the header for what a PAX record says. */
 const IN_PAX = 'PaxHeader';
 const TYPE_FLAGS = { file: '0', symlink: '2', directory: '5', pax: 'x' } as const;
@@ -58,36 +68,55 @@ interface Header {
 }
 
 /**
- * The blocks of a member: a ustar header, before it a PAX header where a name is too long for that or not ASCII, then
- * the content, padded. The bytes are those of tar-stream's `pack`: digests of layers depend on each of them. Format:
- * POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header".
+ * The blocks of a member: those of {@link encodeHeader}, then the content, padded. The bytes are those of tar-stream's `pack`:
+ * digests of layers depend on each of them.
  */
 export function encodeMember(member: TarMember): readonly Buffer[] {
-  const { path, kind, mode, target = '', content = '', mtime = 0, records: further } = member;
+  const data = Buffer.from(member.content ?? '');
+  return [...encodeHeader(member, data.length), ...padded(data)];
+}
+
+/**
+ * The blocks before a member's content, which has `size` bytes: a ustar header, before it a PAX header where a name is too long
+ * for that or not ASCII, or the size too large. Format: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header".
+ */
+export function encodeHeader(member: TarMemberHeader, size: number): readonly Buffer[] {
+  const { path, kind, mode, target = '', mtime = 0, records: further, encoding = 'utf8' } = member;
   const name = kind === 'directory' ? `${path}/` : path;
-  const data = Buffer.from(content);
-  const common = { type: kind, mode, mtime, size: data.length };
-  const inHeader = further === undefined && Buffer.byteLength(target) <= MAX_NAME;
+  const common = { type: kind, mode, mtime, size: size > MAX_SIZE ? 0 : size };
+  const inHeader =
+    further === undefined && size <= MAX_SIZE && Buffer.byteLength(target, encoding) <= MAX_NAME;
   const split = inHeader ? splitName(name) : undefined;
-  if (split !== undefined) return [header({ ...common, ...split, linkname: target }), ...padded(data)];
-  const named = { path: name, ...(target === '' ? {} : { linkpath: target }), ...further };
+  if (split !== undefined) return [header({ ...common, ...split, linkname: rawName(target, encoding) })];
+  const named = {
+    path: name,
+    ...(target === '' ? {} : { linkpath: target }),
+    ...(size > MAX_SIZE ? { size: String(size) } : {}),
+    ...further,
+  };
   const records = Buffer.from(
     Object.entries(named)
-      .map(([key, value]) => paxRecord(key, value))
+      .map(([key, value]) => paxRecord(key, value, encoding))
       .join(''),
+    encoding,
   );
   const linkname = target === '' ? '' : IN_PAX;
   return [
-    header({ name: IN_PAX, type: 'pax', mode, mtime, size: records.length, linkname }),
+    header({ ...common, name: IN_PAX, type: 'pax', size: records.length, linkname }),
     ...padded(records),
     header({ ...common, name: IN_PAX, linkname }),
-    ...padded(data),
   ];
+}
+
+/** What follows `size` bytes of content, so that the next header begins with a block. */
+export function paddingOf(size: number): Buffer {
+  const rest = size % BLOCK;
+  return END_OF_TAR.subarray(0, rest === 0 ? 0 : BLOCK - rest);
 }
 
 /** Divides a name at the first slash that leaves no more than the header has room for; undefined where it does not fit. */
 function splitName(name: string): { readonly name: string; readonly prefix?: string } | undefined {
-  if (Buffer.byteLength(name) !== name.length) return undefined;
+  if (!ASCII.test(name)) return undefined;
   if (name.length <= MAX_NAME) return { name };
   const slash = name.indexOf('/', name.length - MAX_NAME - 1);
   if (slash < 0 || slash > MAX_PREFIX) return undefined;
@@ -103,7 +132,7 @@ function header({ name, prefix = '', type, mode, size, mtime, linkname }: Header
     put(block, AT.size, octal(size, DIGITS.size)) +
     put(block, AT.mtime, octal(mtime, DIGITS.mtime)) +
     put(block, AT.type, TYPE_FLAGS[type]) +
-    put(block, AT.linkname, Buffer.from(linkname).toString('latin1')) +
+    put(block, AT.linkname, linkname) +
     put(block, AT.prefix, prefix);
   put(block, AT.checksum, `${octal(sum, DIGITS.checksum)}\0`);
   return block;
@@ -135,16 +164,19 @@ function octal(value: number, digits: number): string {
   return `${value.toString(8).padStart(digits, '0')} `;
 }
 
+/** A name as the bytes of a header, one character each. */
+function rawName(name: string, encoding: 'utf8' | 'latin1'): string {
+  return encoding === 'latin1' ? name : Buffer.from(name).toString('latin1');
+}
+
 function padded(data: Buffer): readonly Buffer[] {
-  if (data.length === 0) return [];
-  const rest = data.length % BLOCK;
-  return rest === 0 ? [data] : [data, END_OF_TAR.subarray(0, BLOCK - rest)];
+  return data.length === 0 ? [] : [data, paddingOf(data.length)].filter(({ length }) => length > 0);
 }
 
 /** `<length> <key>=<value>\n`, where the length counts its own digits too. */
-function paxRecord(key: string, value: string): string {
+function paxRecord(key: string, value: string, encoding: 'utf8' | 'latin1'): string {
   const record = ` ${key}=${value}\n`;
-  const bytes = Buffer.byteLength(record);
+  const bytes = Buffer.byteLength(record, encoding);
   let length = bytes;
   while (length !== bytes + String(length).length) length = bytes + String(length).length;
   return `${length}${record}`;

@@ -22,13 +22,15 @@ export class Digester extends Transform {
 
 /**
  * Passes bytes on and fails with StatusError DataLoss, naming `where`, when they are not what the descriptor
- * says: too long as soon as they are, too short or of another digest at the end.
+ * says: too long as soon as they are, too short or of another digest at the end. The last chunk is held back until
+ * the whole is known to be right: who counts bytes never has them all of a wrong blob.
  */
 export class Verifier extends Transform {
   readonly #where: string;
   readonly #descriptor: Descriptor;
   readonly #hash;
   #size = 0;
+  #last: Buffer | undefined;
 
   constructor(descriptor: Descriptor, where: string) {
     super();
@@ -44,7 +46,9 @@ export class Verifier extends Transform {
       return;
     }
     this.#hash.update(chunk);
-    done(null, chunk);
+    const before = this.#last;
+    this.#last = chunk;
+    done(null, before);
   }
 
   override _flush(done: TransformCallback): void {
@@ -54,7 +58,8 @@ export class Verifier extends Transform {
     }
     const algorithm = this.#descriptor.digest.slice(0, this.#descriptor.digest.indexOf(':'));
     const found = `${algorithm}:${this.#hash.digest('hex')}`;
-    done(found === this.#descriptor.digest ? null : this.#mismatch(`has digest ${found}`));
+    if (found === this.#descriptor.digest) done(null, this.#last);
+    else done(this.#mismatch(`has digest ${found}`));
   }
 
   #mismatch(what: string): StatusError {

@@ -9,7 +9,8 @@ import { RealiseLog } from './realise-log.ts';
 import { rootExpression } from './root-expression.ts';
 import { type NixResult, runNix } from './run-nix.ts';
 import { StoreLocation } from './store-location.ts';
-import type { NixStore, RealiseOptions } from './store.ts';
+import { parseRegistration } from './registration.ts';
+import type { NixStore, RealiseOptions, ReferenceGraph } from './store.ts';
 
 export interface NixStoreDeps {
   readonly log: Log;
@@ -107,6 +108,15 @@ export class NixStoreCli implements NixStore {
         .map(parseStorePath)
         .filter((reference) => reference !== undefined),
     );
+  }
+
+  async referenceGraph(paths: readonly StorePath[]): Promise<ReferenceGraph> {
+    const graph = new Map<StorePath, readonly StorePath[]>();
+    for (const chunk of argumentChunks(paths)) {
+      for (const [path, references] of parseRegistration(await this.#query(['--dump-db', ...chunk])))
+        graph.set(path, references);
+    }
+    return graph;
   }
 
   async removeRoot(root: string): Promise<void> {

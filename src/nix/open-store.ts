@@ -5,7 +5,7 @@ import { NixDaemonStore } from './daemon/daemon-store.ts';
 import type { NixStoreOptions } from './nix-options.ts';
 import { NixStoreCli } from './nix-store.ts';
 import { StoreLocation } from './store-location.ts';
-import type { NixStore, RealiseOptions } from './store.ts';
+import type { NixStore, RealiseOptions, ReferenceGraph } from './store.ts';
 
 /** How the store is reached: the worker protocol, one process for each call, or the first while it works. */
 export type NixBackend = 'auto' | 'daemon' | 'nix-store';
@@ -90,6 +90,10 @@ class ChosenStore implements OpenNixStore {
 
   async references(path: StorePath): Promise<ReadonlySet<StorePath> | undefined> {
     return await this.#use((store) => store.references(path));
+  }
+
+  async referenceGraph(paths: readonly StorePath[]): Promise<ReferenceGraph> {
+    return await this.#use((store) => store.referenceGraph(paths));
   }
 
   removeRoot(root: string): Promise<void> {

@@ -10,6 +10,9 @@ export interface RealiseProgress {
   readonly substituters: readonly string[];
 }
 
+/** Paths with what they refer to. */
+export type ReferenceGraph = ReadonlyMap<StorePath, readonly StorePath[]>;
+
 export interface RealiseOptions {
   /** Stops the work. */
   readonly signal?: AbortSignal;
@@ -47,6 +50,13 @@ export interface NixStore {
 
   /** What a path refers to, itself included when it does; undefined when it is not valid. */
   references(path: StorePath): Promise<ReadonlySet<StorePath> | undefined>;
+
+  /**
+   * What each of `paths` refers to, itself included when it does.
+   *
+   * @param paths valid ones.
+   */
+  referenceGraph(paths: readonly StorePath[]): Promise<ReferenceGraph>;
 
   /** Removes a root made by {@link realise}; a root that is not there is no error. */
   removeRoot(root: string): Promise<void>;

@@ -22,8 +22,15 @@ export interface RegistryServerOptions {
   readonly token: string;
 }
 
+/** Finds the image of a reference. */
+interface Images {
+  resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease>;
+}
+
 export interface RegistryServerDeps {
-  readonly resolver: { resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> };
+  readonly resolver: Images;
+  /** The same images with ordinary layers, in repositories below `layers/`. */
+  readonly layers: Images;
   readonly log: Log;
 }
 
@@ -31,6 +38,8 @@ export interface RegistryServerDeps {
 const MAX_CONNECTIONS = 512;
 const MAX_HEADER_BYTES = 16 * 1024;
 const HEADERS_TIMEOUT_MS = 10_000;
+/** Repositories for clients whose host has no snapshotter of ours. */
+const LAYERS = 'layers/';
 
 /**
  * The pull side of an OCI registry (OCI distribution specification 1.1) whose repositories are store paths. Listens on
@@ -119,7 +128,7 @@ export class RegistryServer implements AsyncDisposable {
         await this.#manifest(route, request, response, signal);
         return;
       case 'blob': {
-        using lease = await this.#deps.resolver.resolve(parseWanted(route.repository, route.digest), signal);
+        using lease = await this.#resolve(route.repository, route.digest, signal);
         const blob = blobOf(lease, route.digest, 'BLOB');
         await sendBlob(request, response, blob, 'application/octet-stream');
       }
@@ -135,7 +144,7 @@ export class RegistryServer implements AsyncDisposable {
     const told = this.#toldLater.take(reference);
     if (told !== undefined && request.method === 'GET') throw told;
     try {
-      using lease = await this.#deps.resolver.resolve(parseWanted(repository, reference), signal);
+      using lease = await this.#resolve(repository, reference, signal);
       const blob = isDigest(reference) ? blobOf(lease, reference, 'MANIFEST') : lease.image.target;
       response.setHeader('Docker-Content-Digest', blob.descriptor.digest);
       await sendBlob(request, response, blob, blob.descriptor.mediaType);
@@ -144,6 +153,13 @@ export class RegistryServer implements AsyncDisposable {
       this.#deps.log.warn({ repository, reference, error: messageOf(error) }, 'an image is refused');
       this.#tellLater(error, reference, response);
     }
+  }
+
+  async #resolve(repository: string, reference: string, signal: AbortSignal): Promise<ImageLease> {
+    const { resolver, layers } = this.#deps;
+    if (!repository.startsWith(LAYERS))
+      return await resolver.resolve(parseWanted(repository, reference), signal);
+    return await layers.resolve(parseWanted(repository.slice(LAYERS.length), reference), signal);
   }
 
   /**

@@ -1,7 +1,5 @@
-import type { Log } from '../log.ts';
-import type { Resolver } from '../store-image/resolver.ts';
 import { loadAccessToken } from './access-token.ts';
-import { RegistryServer } from './registry-server.ts';
+import { RegistryServer, type RegistryServerDeps } from './registry-server.ts';
 
 export interface RegistrySetup {
   readonly address: { readonly host: string; readonly port: number };
@@ -15,7 +13,7 @@ export interface RegistrySetup {
  */
 export async function startRegistry(
   { address, tokenFile }: RegistrySetup,
-  deps: { readonly resolver: Pick<Resolver, 'resolve'>; readonly log: Log },
+  deps: RegistryServerDeps,
 ): Promise<AsyncDisposable> {
   const token = await loadAccessToken(tokenFile);
   return await RegistryServer.listen({ ...address, token }, deps);

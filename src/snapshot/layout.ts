@@ -29,6 +29,11 @@ export class Layout {
     return join(this.root, 'pulled');
   }
 
+  /** Digests of the layers that the resolver makes of store paths; may be lost. */
+  get layerDigests(): string {
+    return join(this.root, 'layer-digests');
+  }
+
   /** What clients show to the resolver. */
   get resolverToken(): string {
     return join(this.root, 'resolver-token');

@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ServedImage } from './served-image.ts';
 
@@ -9,6 +9,8 @@ export interface ImageLease extends Disposable {
 
 interface Kept {
   readonly image: Promise<ServedImage>;
+  /** Aborted when everybody who waited for the image has gone. */
+  readonly unwanted: AbortController;
   users: number;
   timer: NodeJS.Timeout | undefined;
 }
@@ -24,22 +26,52 @@ export class ImageCache implements AsyncDisposable {
     this.#log = log;
   }
 
-  /** The image of a key, opened once however many ask; a failure is not kept. */
-  async use(key: string, open: () => Promise<ServedImage>): Promise<ImageLease> {
-    const kept = this.#kept.get(key) ?? { image: open(), users: 0, timer: undefined };
+  /**
+   * The image of a key, opened once however many ask; a failure is not kept.
+   *
+   * @param open its signal says that all who waited have gone.
+   * @param signal this one has gone; it is told so by StatusError Cancelled.
+   */
+  async use(
+    key: string,
+    open: (unwanted: AbortSignal) => Promise<ServedImage>,
+    signal?: AbortSignal,
+  ): Promise<ImageLease> {
+    const kept = this.#kept.get(key) ?? start(open);
     this.#kept.set(key, kept);
     clearTimeout(kept.timer);
     kept.users += 1;
     try {
-      return { image: await kept.image, [Symbol.dispose]: () => this.#giveBack(key, kept) };
+      const image = await unlessGone(kept.image, signal, key);
+      return { image, [Symbol.dispose]: () => this.#giveBack(key, kept) };
     } catch (error) {
-      if (this.#kept.get(key) === kept) this.#kept.delete(key);
+      if (signal?.aborted === true) this.#leave(key, kept);
+      else if (this.#kept.get(key) === kept) this.#kept.delete(key);
       throw error;
     }
   }
 
+  /** Opens the image anew for who asks next; those who use it keep it. */
+  forget(key: string): void {
+    const kept = this.#kept.get(key);
+    this.#kept.delete(key);
+    if (kept?.users === 0) void this.#drop(key, kept);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const [key, kept] of this.#kept) await this.#drop(key, kept);
+  }
+
+  /** One who waited has gone. The last one takes the work along; what it had made all the same is closed. */
+  #leave(key: string, kept: Kept): void {
+    kept.users -= 1;
+    if (kept.users > 0) return;
+    kept.unwanted.abort();
+    if (this.#kept.get(key) === kept) this.#kept.delete(key);
+    kept.image.then(
+      () => this.#drop(key, kept),
+      () => {},
+    );
   }
 
   #giveBack(key: string, kept: Kept): void {
@@ -57,5 +89,23 @@ export class ImageCache implements AsyncDisposable {
     } catch (error) {
       this.#log.warn({ image: key, error: messageOf(error) }, 'an image of the resolver cannot be closed');
     }
+  }
+}
+
+function start(open: (unwanted: AbortSignal) => Promise<ServedImage>): Kept {
+  const unwanted = new AbortController();
+  return { image: open(unwanted.signal), unwanted, users: 0, timer: undefined };
+}
+
+async function unlessGone<T>(work: Promise<T>, signal: AbortSignal | undefined, key: string): Promise<T> {
+  if (signal === undefined) return await work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const leave = (): void => reject(new StatusError('Cancelled', `${key}: the client has gone`));
+  if (signal.aborted) leave();
+  signal.addEventListener('abort', leave, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', leave);
   }
 }

@@ -11,7 +11,7 @@ import { LEVEL } from '../log-line.ts';
 import { besideOf, environment, type NixStoreOptions, overridesOf, settingsOf } from '../nix-options.ts';
 import { RealiseLog } from '../realise-log.ts';
 import { StoreLocation } from '../store-location.ts';
-import type { NixStore, RealiseOptions } from '../store.ts';
+import type { NixStore, RealiseOptions, ReferenceGraph } from '../store.ts';
 import { DaemonConnection, DaemonError, type RunOptions } from './connection.ts';
 import { daemonEndpoint } from './endpoint.ts';
 import { Fetcher } from './fetch.ts';
@@ -150,6 +150,22 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
   async references(path: StorePath): Promise<ReadonlySet<StorePath> | undefined> {
     const info = await this.#ask('QueryPathInfo', (connection) => connection.ask(queryPathInfo(path)));
     return info === undefined ? undefined : new Set(info.references);
+  }
+
+  async referenceGraph(paths: readonly StorePath[]): Promise<ReferenceGraph> {
+    const graph = new Map<StorePath, readonly StorePath[]>();
+    await this.#ask('QueryPathInfo', async (connection) => {
+      for (let from = 0; from < paths.length; from += PIPELINED) {
+        const asked = paths.slice(from, from + PIPELINED);
+        const infos = await connection.run(asked.map(queryPathInfo));
+        for (const [at, path] of asked.entries()) {
+          const info = infos[at];
+          if (info === undefined) throw new DaemonError(`error: path '${path}' is not valid`);
+          graph.set(path, info.references);
+        }
+      }
+    });
+    return graph;
   }
 
   async removeRoot(root: string): Promise<void> {

@@ -204,6 +204,25 @@ const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     assert.ok(lstatSync(R1).isSymbolicLink());
   },
 
+  'tells what the paths of a closure refer to': async () => {
+    const { a, b, c, small, all } = paths();
+    await using cache = await GatedCache.serve(CACHE);
+    const store = openStore([cache.url]);
+    await store.realise([c, all], R1);
+    assert.deepEqual(
+      await store.referenceGraph([c, a, b]),
+      new Map([
+        [c, [b]],
+        [a, []],
+        [b, [a]],
+      ]),
+    );
+    const graph = await store.referenceGraph([all, ...small]);
+    assert.deepEqual([graph.size, graph.get(all)?.length], [1001, 1000]);
+    assert.deepEqual(await store.referenceGraph([]), new Map());
+    await assert.rejects(store.referenceGraph([a, MISSING]), /00000-missing.*is not valid/);
+  },
+
   'reads the closure of a path that lists one': async () => {
     const { all } = paths();
     await using cache = await GatedCache.serve(CACHE);

@@ -4,7 +4,7 @@ import type { StorePath } from '../../../src/closure/store-path.ts';
 import { StatusError } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/log.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
-import type { NixStore, RealiseOptions } from '../../../src/nix/store.ts';
+import type { NixStore, RealiseOptions, ReferenceGraph } from '../../../src/nix/store.ts';
 
 const A = '/nix/store/00000000000000000000000000000000-a' as StorePath;
 const B = '/nix/store/11111111111111111111111111111111-b' as StorePath;
@@ -50,6 +50,10 @@ class HeldStore implements NixStore {
 
   references(): Promise<undefined> {
     return Promise.resolve(undefined);
+  }
+
+  referenceGraph(): Promise<ReferenceGraph> {
+    return Promise.resolve(new Map());
   }
 }
 

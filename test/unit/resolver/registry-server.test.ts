@@ -19,6 +19,7 @@ const blobOf = (mediaType: string, content: string): ServedBlob => ({
   open: async () => Readable.from([Buffer.from(content.slice(0, 3)), Buffer.from(content.slice(3))]),
 });
 const MANIFEST = blobOf(MEDIA.ociManifest, '{"schemaVersion":2}');
+const ORDINARY = blobOf(MEDIA.ociManifest, '{"schemaVersion":2,"layers":[]}');
 const LAYER = blobOf('application/vnd.oci.image.layer.v1.tar', '0123456789');
 const IMAGE: ServedImage = {
   target: MANIFEST,
@@ -48,7 +49,13 @@ describe('RegistryServer', () => {
       },
     };
     const options = { host: '127.0.0.1', port: 0, token: TOKEN };
-    server = await RegistryServer.listen(options, { resolver, log: silentLog });
+    const layers = {
+      resolve: async (wanted: Wanted, signal: AbortSignal) => {
+        const lease = await resolver.resolve(wanted, signal);
+        return { ...lease, image: { ...IMAGE, target: ORDINARY } };
+      },
+    };
+    server = await RegistryServer.listen(options, { resolver, layers, log: silentLog });
   });
   after(() => server[Symbol.asyncDispose]());
 
@@ -77,6 +84,17 @@ describe('RegistryServer', () => {
       }
     }
     assert.deepEqual(asked.at(-1), { kind: 'path', path: `/nix/store/${HASH}-x` });
+  });
+
+  it('gives the manifest with ordinary layers below layers/', async () => {
+    for (const repository of [`layers/nix/store/${HASH}-x`, `layers/${HASH}-x`]) {
+      const response = await ask(`/v2/${repository}/manifests/latest`);
+      assert.equal(response.headers.get('docker-content-digest'), ORDINARY.descriptor.digest);
+      assert.deepEqual(asked.at(-1), { kind: 'path', path: `/nix/store/${HASH}-x` });
+    }
+    await ask(`/v2/layers/${HASH}/manifests/X`);
+    assert.deepEqual(asked.at(-1), { kind: 'path', path: `/nix/store/${HASH}-X` });
+    assert.equal((await ask(`/v2/layers/layers/${HASH}-x/manifests/latest`)).status, 400);
   });
 
   it('gives blobs, whole and in part', async () => {
@@ -162,7 +180,7 @@ describe('RegistryServer', () => {
   it('names the address when it is in use', async () => {
     const resolver = { resolve: () => Promise.reject(new Error('not asked')) };
     const options = { host: '127.0.0.1', port: server.port, token: TOKEN };
-    await assert.rejects(RegistryServer.listen(options, { resolver, log: silentLog }), {
+    await assert.rejects(RegistryServer.listen(options, { resolver, layers: resolver, log: silentLog }), {
       code: 'FailedPrecondition',
       message: new RegExp(`cannot listen on 127.0.0.1:${server.port}: .*EADDRINUSE.*choose another`),
     });

@@ -9,7 +9,7 @@ import { silentLog } from '../../../src/log.ts';
 import { LevelStore } from '../../../src/metadata/level-store.ts';
 import { GcRoots } from '../../../src/nix/gc-roots.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
-import type { NixStore } from '../../../src/nix/store.ts';
+import type { NixStore, ReferenceGraph } from '../../../src/nix/store.ts';
 import { Cleanup } from '../../../src/snapshot/cleanup.ts';
 import { Executor } from '../../../src/snapshot/execute.ts';
 import { LayerRoots } from '../../../src/snapshot/layer-roots.ts';
@@ -38,6 +38,10 @@ export class LinkingNixStore implements NixStore {
 
   references(path: StorePath): Promise<ReadonlySet<StorePath>> {
     return Promise.resolve(new Set([path]));
+  }
+
+  referenceGraph(paths: readonly StorePath[]): Promise<ReferenceGraph> {
+    return Promise.resolve(new Map(paths.map((path) => [path, [path]])));
   }
 
   removeRoot(root: string): Promise<void> {

@@ -67,4 +67,55 @@ describe('ImageCache', () => {
     }
     assert.deepEqual(counts, { opened: 2, closed: 2 });
   });
+
+  it('stops the work when all who waited have gone, and not before', async () => {
+    const { open } = images();
+    await using cache = new ImageCache({ idleMs: 1000 }, { log: silentLog });
+    const [one, other] = [new AbortController(), new AbortController()];
+    const started: AbortSignal[] = [];
+    const slow = async (unwanted: AbortSignal): Promise<ServedImage> => {
+      started.push(unwanted);
+      await new Promise((resolve) => unwanted.addEventListener('abort', resolve, { once: true }));
+      throw new Error('stopped');
+    };
+    const waits = [one, other].map(({ signal }) =>
+      assert.rejects(cache.use('a', slow, signal), { code: 'Cancelled' }),
+    );
+    one.abort();
+    await waits[0];
+    assert.deepEqual(
+      started.map(({ aborted }) => aborted),
+      [false],
+    );
+    other.abort();
+    await waits[1];
+    assert.equal(started[0]?.aborted, true);
+    (await cache.use('a', open))[Symbol.dispose]();
+  });
+
+  it('closes what was made after all who waited had gone', async () => {
+    const { counts, open } = images();
+    await using cache = new ImageCache({ idleMs: 60_000 }, { log: silentLog });
+    const gone = new AbortController();
+    const going = Promise.withResolvers<void>();
+    const use = cache.use('a', () => going.promise.then(open), gone.signal);
+    gone.abort();
+    await assert.rejects(use, { code: 'Cancelled' });
+    going.resolve();
+    while (counts.closed === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(counts.opened, 1);
+  });
+
+  it('opens anew what is to be forgotten; who uses it keeps it', async () => {
+    const { counts, open } = images();
+    await using cache = new ImageCache({ idleMs: 1 }, { log: silentLog });
+    const lease = await cache.use('a', open);
+    cache.forget('a');
+    (await cache.use('a', open))[Symbol.dispose]();
+    assert.deepEqual(counts, { opened: 2, closed: 0 });
+    lease[Symbol.dispose]();
+    while (counts.closed < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    (await cache.use('a', open))[Symbol.dispose]();
+    assert.equal(counts.opened, 3);
+  });
 });

@@ -1,0 +1,68 @@
+import type { Log } from '../log.ts';
+import { ImageCache, type ImageLease } from './image-cache.ts';
+import { ordinaryImage, type OrdinaryImageDeps } from './ordinary-image.ts';
+import type { Wanted } from './reference.ts';
+import type { ServedImage } from './served-image.ts';
+
+export interface OrdinaryLayersDeps extends Omit<OrdinaryImageDeps, 'onDamage'> {
+  readonly resolver: { resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> };
+  readonly log: Log;
+}
+
+/** Requests of one pull come within seconds of each other. */
+const KEPT_MS = 60_000;
+
+/** The images of a resolver with ordinary layers: see {@link ordinaryImage}. */
+export class OrdinaryLayers implements AsyncDisposable {
+  readonly #deps: OrdinaryLayersDeps;
+  readonly #images: ImageCache;
+
+  constructor(deps: OrdinaryLayersDeps) {
+    this.#deps = deps;
+    this.#images = new ImageCache({ idleMs: KEPT_MS }, deps);
+  }
+
+  /**
+   * The image of a reference, with layers that any client can unpack; its paths are valid and rooted as the resolver's. Dispose of
+   * the result. Who asks for the same image at the same time waits for the same work, which stops when all of them have gone.
+   *
+   * @throws StatusError what the resolver or {@link ordinaryImage} raises; Cancelled when `signal` is aborted.
+   */
+  async resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> {
+    const named = await this.#deps.resolver.resolve(wanted, signal);
+    let isTaken = false;
+    try {
+      const key = named.image.target.descriptor.digest;
+      return await this.#images.use(
+        key,
+        async (unwanted) => {
+          isTaken = true;
+          return await this.#make(key, named, unwanted);
+        },
+        signal,
+      );
+    } finally {
+      if (!isTaken) named[Symbol.dispose]();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#images[Symbol.asyncDispose]();
+  }
+
+  /** The named image stays in use as long as the made one, which serves its ordinary layers. */
+  async #make(key: string, named: ImageLease, signal: AbortSignal): Promise<ServedImage> {
+    const onDamage = (): void => this.#images.forget(key);
+    try {
+      const made = await ordinaryImage(named.image, { ...this.#deps, onDamage }, signal);
+      return {
+        ...made,
+        closures: named.image.closures,
+        [Symbol.asyncDispose]: async () => named[Symbol.dispose](),
+      };
+    } catch (error) {
+      named[Symbol.dispose]();
+      throw error;
+    }
+  }
+}
