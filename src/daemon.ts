@@ -10,11 +10,14 @@ import { MemoryRelease } from './host/memory-release.ts';
 import { KeyedMutex } from './host/mutex.ts';
 import { overlayOptions, supportsIdMappedOverlay, whyNoRedirects } from './host/overlay.ts';
 import { removeTree, snapshotNumber } from './host/snapshot-directory.ts';
+import type { ImageService } from './cri/open-image-service.ts';
 import type { Log } from './log.ts';
+import { refuseGoRoot } from './metadata/go-root.ts';
 import { LevelStore } from './metadata/level-store.ts';
 import { GcRoots } from './nix/gc-roots.ts';
 import { openNixStore } from './nix/open-store.ts';
 import { RealiseQueue } from './nix/realise-queue.ts';
+import type { NixStore } from './nix/store.ts';
 import { diffService } from './diff/service.ts';
 import { createRpcClient } from './rpc/client.ts';
 import { createHealth } from './rpc/health.ts';
@@ -34,6 +37,8 @@ import { snapshotsService } from './snapshot/rpc.ts';
 import { SnapshotService } from './snapshot/service.ts';
 import { SnapshotIds } from './snapshot/snapshot-ids.ts';
 import { statusService } from './status/service.ts';
+import type { ResolverParts } from './store-image/open-resolver.ts';
+import type { Resolver } from './store-image/resolver.ts';
 import { UnpackGate } from './snapshot/unpack-gate.ts';
 import { ViewChoice } from './view/choice.ts';
 import { MappedViews } from './view/overlay/mapped-views.ts';
@@ -54,7 +59,7 @@ export interface DaemonOptions {
  * Starts the daemon: state first, reconcile, then the socket; it answers and is healthy when this returns.
  * Disposing of it drains the calls and deletes nothing.
  *
- * @throws StatusError FailedPrecondition when the root cannot be used or is in use, or the socket is.
+ * @throws StatusError FailedPrecondition when the root cannot be used, is in use or is the Go version's, or the socket is in use.
  */
 export async function startDaemon(
   { config, endpoint }: DaemonOptions,
@@ -108,11 +113,21 @@ export async function startDaemon(
   const problems = await reconcile({ store, layout, roots, cleanup, views, background, log });
 
   const health = createHealth();
-  const status = statusService({ config, store, roots, queue, nix, view: choice, problems });
   const diff = diffService({ gate: new UnpackGate({ store, layout, roots }), containerd });
   const memory = undo.use(new MemoryRelease(MEMORY));
+  const usesResolver = config.resolver.address !== undefined || config.image_service.enable;
+  const resolver = usesResolver
+    ? undo.use(await resolverOf(config, layout, { nix, queue, closures, log }))
+    : undefined;
+  const inFlight = () => [...queue.inFlight(), ...(resolver?.inFlight() ?? [])];
+  const status = statusService({ config, store, roots, inFlight, nix, view: choice, problems });
+  const imageService =
+    resolver !== undefined && config.image_service.enable
+      ? undo.use(await imageServiceOf(config, { resolver, nix, log }))
+      : undefined;
+  const optional = imageService === undefined ? [] : [imageService.implementation];
   const server = createRpcServer({
-    services: [snapshotsService(service, cleanup), diff, status, health.implementation],
+    services: [snapshotsService(service, cleanup), diff, status, health.implementation, ...optional],
     log,
     observe: () => memory.called(),
   });
@@ -120,14 +135,9 @@ export async function startDaemon(
     health.shutDown();
     await server.close({ drainMs: DRAIN_MS });
   });
-  if (config.resolver.address !== undefined) {
-    const { openResolver } = await import('./store-image/open-resolver.ts');
+  if (config.resolver.address !== undefined && resolver !== undefined) {
+    const { address } = config.resolver;
     const { startRegistry } = await import('./resolver/start.ts');
-    const { deadline: deadlineMs, address } = config.resolver;
-    const graceMs = config.gc.grace;
-    const resolver = undo.use(
-      await openResolver({ deadlineMs, graceMs, roots: layout.pulledRoots }, { nix, queue, log }),
-    );
     const { openOrdinaryLayers } = await import('./store-image/open-ordinary-layers.ts');
     const layers = undo.use(
       openOrdinaryLayers({ digests: layout.layerDigests }, { resolver, nix, closures, log }),
@@ -142,8 +152,30 @@ export async function startDaemon(
   return { [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
+async function resolverOf(
+  config: Config,
+  { pulledRoots }: Layout,
+  deps: Omit<ResolverParts, 'builder'>,
+): Promise<Resolver> {
+  const { openResolver } = await import('./store-image/open-resolver.ts');
+  const { DerivationBuilder } = await import('./nix/derivation-builder.ts');
+  const { deadline: deadlineMs, build } = config.resolver;
+  const setup = { deadlineMs, build, graceMs: config.gc.grace, roots: pulledRoots };
+  const builder = new DerivationBuilder(nixOptions(config), { env: process.env });
+  return await openResolver(setup, { ...deps, builder });
+}
+
+async function imageServiceOf(
+  { image_service: service, containerd_address: containerd }: Config,
+  deps: { readonly resolver: Resolver; readonly nix: NixStore; readonly log: Log },
+): Promise<ImageService> {
+  const { openImageService } = await import('./cri/open-image-service.ts');
+  return openImageService({ address: service.containerd_address ?? containerd }, deps);
+}
+
 async function openMetadata(layout: Layout, log: Log): Promise<LevelStore> {
   try {
+    refuseGoRoot(layout.root);
     for (const directory of [layout.root, layout.snapshots, layout.gcRoots]) {
       await makeDirectories(directory, 0o700);
     }
