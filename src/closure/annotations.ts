@@ -21,6 +21,11 @@ export type LayerClosure =
   | { readonly kind: 'closure-info'; readonly path: StorePath }
   | { readonly kind: 'paths'; readonly paths: readonly StorePath[] };
 
+/** The paths that a layer names by themselves: what has to be valid for all of its closure to be. */
+export function namedPaths(closure: LayerClosure): readonly StorePath[] {
+  return closure.kind === 'closure-info' ? [closure.path] : closure.paths;
+}
+
 /**
  * Reads the annotations of a layer (the labels of a snapshot) in either format.
  *

@@ -66,9 +66,14 @@ export const configSchema = v.strictObject({
     }),
     {},
   ),
-  /** Key of the Go version; the image service comes with the image resolver and is not here yet. */
   image_service: v.optional(
-    v.strictObject({ enable: v.optional(v.boolean()), containerd_address: v.optional(v.string()) }),
+    v.strictObject({
+      /** Serve CRI's image service in front of containerd's, on the same socket as the rest. */
+      enable: v.optional(v.boolean(), false),
+      /** containerd's socket for images; `containerd_address` unless told. */
+      containerd_address: v.optional(absolutePath),
+    }),
+    {},
   ),
   /** containerd's own socket: where the diff plugin hands layers to. */
   containerd_address: v.optional(absolutePath, '/run/containerd/containerd.sock'),
@@ -76,8 +81,10 @@ export const configSchema = v.strictObject({
     v.strictObject({
       /** Loopback address and port of the registry that serves store paths as images; none without it. */
       address: v.optional(loopback),
-      /** How long a pull waits for a realise; the work goes on and a retry joins it. */
+      /** How long a pull of a store path waits for a realise; the work goes on and a retry joins it. */
       deadline: v.optional(duration, '5m'),
+      /** What may be built on this node: nothing (paths are substituted), derivation files, or flakes as well. */
+      build: v.optional(v.picklist(['never', 'drv', 'flake']), 'never'),
     }),
     {},
   ),

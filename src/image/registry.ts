@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream';
 import { StatusError } from '../errors.ts';
-import type { Descriptor } from './descriptor.ts';
+import { type Descriptor, MAX_JSON_BYTES, MEDIA, sha256 } from './descriptor.ts';
 import type { BlobReader } from './image-set.ts';
 import type { RegistryTransport } from './registry-transport.ts';
+import { responseBytes } from './response-text.ts';
+
+const MANIFEST_TYPES = [MEDIA.ociIndex, MEDIA.ociManifest, MEDIA.dockerIndex, MEDIA.dockerManifest];
 
 /** Uploads begun for one blob. */
 const UPLOAD_TRIES = 4;
@@ -21,6 +24,31 @@ export class Registry {
 
   async hasManifest(reference: string, mediaType: string): Promise<boolean> {
     return this.#has(`manifests/${reference}`, `HEAD manifest ${reference}`, { accept: mediaType });
+  }
+
+  /**
+   * A manifest or index; one that is asked for by its digest is verified.
+   *
+   * @param reference tag or digest.
+   * @throws StatusError ResourceExhausted when it is too long, DataLoss when it is not what the digest says.
+   */
+  async manifest(
+    reference: string,
+    { tries }: { readonly tries?: number } = {},
+  ): Promise<{ readonly mediaType: string; readonly bytes: Buffer }> {
+    const what = `manifest ${reference}`;
+    const answer = await this.#transport.send(this.#transport.url(`manifests/${reference}`), {
+      method: 'GET',
+      headers: { accept: MANIFEST_TYPES.join(', ') },
+      ...(tries === undefined ? {} : { tries }),
+    });
+    if (!answer.ok) throw await this.#transport.error(answer, what);
+    const bytes = await responseBytes(answer, MAX_JSON_BYTES);
+    if (bytes === undefined)
+      throw new StatusError('ResourceExhausted', `${what}: has more than ${MAX_JSON_BYTES} bytes`);
+    if (reference.startsWith('sha256:') && sha256(bytes) !== reference)
+      throw new StatusError('DataLoss', `${what}: the registry sent ${sha256(bytes)}`);
+    return { mediaType: answer.headers.get('content-type')?.split(';', 1)[0]?.trim() ?? '', bytes };
   }
 
   /**

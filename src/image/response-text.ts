@@ -13,3 +13,17 @@ export async function responseText(response: Response, limit: number): Promise<s
   }
   return Buffer.concat(chunks).toString('utf8');
 }
+
+/**
+ * An answer's whole body; undefined when it is longer than `limit` bytes, and then the rest is not waited for.
+ */
+export async function responseBytes(response: Response, limit: number): Promise<Buffer | undefined> {
+  const chunks: Uint8Array[] = [];
+  let left = limit;
+  for await (const chunk of response.body ?? []) {
+    chunks.push(chunk);
+    left -= chunk.length;
+    if (left < 0) return undefined;
+  }
+  return Buffer.concat(chunks);
+}

@@ -6,11 +6,11 @@ import { StatusError } from '../errors.ts';
  * @param describe what is waited for, and how far it is.
  * @throws StatusError Cancelled (`signal`), DeadlineExceeded (`deadlineMs`), or what `work` raises.
  */
-export async function waitFor(
-  work: Promise<void>,
+export async function waitFor<T>(
+  work: Promise<T>,
   { signal, deadlineMs }: { readonly signal?: AbortSignal | undefined; readonly deadlineMs?: number },
   describe: () => string,
-): Promise<void> {
+): Promise<T> {
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   const onAbort = (): void => reject(new StatusError('Cancelled', `${describe()}: the caller has gone`));
   const timer =
@@ -23,7 +23,7 @@ export async function waitFor(
   signal?.addEventListener('abort', onAbort, { once: true });
   if (signal?.aborted === true) onAbort();
   try {
-    await Promise.race([work, stopped]);
+    return await Promise.race([work, stopped]);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', onAbort);

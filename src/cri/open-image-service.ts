@@ -1,0 +1,38 @@
+import { parsePlatform } from '../image/platform.ts';
+import type { Log } from '../log.ts';
+import type { NixStore } from '../nix/store.ts';
+import type { Implementation } from '../rpc/implementation.ts';
+import type { Resolver } from '../store-image/resolver.ts';
+import { ImageBackend } from './backend.ts';
+import { imageServiceOf } from './image-service.ts';
+import { ReadAhead } from './read-ahead.ts';
+import { StoreImagePuller } from './store-image-puller.ts';
+
+/** What the proxy plugin has to be called in containerd's configuration. */
+const SNAPSHOTTER = 'nix';
+
+/** The image service; disposing of it breaks off what it brings into containerd. */
+export interface ImageService extends AsyncDisposable {
+  readonly implementation: Implementation;
+}
+
+/** @param options.address containerd's socket, which need not be there yet. */
+export function openImageService(
+  { address }: { readonly address: string },
+  { resolver, nix, log }: { readonly resolver: Resolver; readonly nix: NixStore; readonly log: Log },
+): ImageService {
+  const platform = parsePlatform(`linux/${process.arch}`);
+  const backend = new ImageBackend({ address });
+  const puller = new StoreImagePuller(
+    { address, platform, snapshotter: SNAPSHOTTER },
+    { resolver, nix, backend },
+  );
+  const readAhead = new ReadAhead({ platform }, { resolver, log });
+  return {
+    implementation: imageServiceOf({ backend, puller, readAhead }),
+    async [Symbol.asyncDispose]() {
+      await puller[Symbol.asyncDispose]();
+      backend[Symbol.dispose]();
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import type { CriAuthConfig } from '../../proto/gen/messages.ts';
+import type { LayerClosure } from '../closure/annotations.ts';
+import { messageOf, StatusError } from '../errors.ts';
+import type { Platform } from '../image/platform.ts';
+import { parseReference } from '../image/reference.ts';
+import { Registry } from '../image/registry.ts';
+import { RegistryTransport } from '../image/registry-transport.ts';
+import type { Log } from '../log.ts';
+import type { Resolver } from '../store-image/resolver.ts';
+import { credentialsOf } from './credentials.ts';
+import { registryClosures } from './registry-closures.ts';
+
+/** How long reading a manifest may hold up a pull; a registry that is slower is left to containerd. */
+const LIMIT_MS = 10_000;
+
+export interface ReadAheadDeps {
+  readonly resolver: Pick<Resolver, 'realise'>;
+  readonly log: Log;
+}
+
+/** Realises what an image of an ordinary registry names before containerd pulls it, which holds its lock while it unpacks a layer. */
+export class ReadAhead {
+  readonly #platform: Platform;
+  readonly #deps: ReadAheadDeps;
+
+  constructor(options: { readonly platform: Platform }, deps: ReadAheadDeps) {
+    this.#platform = options.platform;
+    this.#deps = deps;
+  }
+
+  /**
+   * @param image reference as the client wrote it.
+   * @throws StatusError what realising raises, with the image named. A manifest that cannot be read stops nothing: containerd may
+   *   know mirrors and certificates that we do not.
+   */
+  async realise(image: string, auth: CriAuthConfig | null, signal: AbortSignal): Promise<void> {
+    const { resolver, log } = this.#deps;
+    let closures: readonly LayerClosure[];
+    try {
+      closures = await this.#closures(image, auth, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      log.debug({ image, error: messageOf(error) }, 'the manifest cannot be read ahead of containerd');
+      return;
+    }
+    try {
+      await resolver.realise(closures, signal);
+    } catch (error) {
+      if (!(error instanceof StatusError)) throw error;
+      throw new StatusError(error.code, `image ${image}: ${error.message}`, { cause: error });
+    }
+  }
+
+  async #closures(
+    image: string,
+    auth: CriAuthConfig | null,
+    signal: AbortSignal,
+  ): Promise<readonly LayerClosure[]> {
+    const reference = parseReference(image);
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
+    const transport = new RegistryTransport(
+      { reference, actions: 'pull', signal: limited },
+      { credentials: async () => credentialsOf(auth, reference.registry) },
+    );
+    const name = reference.digest ?? reference.tag ?? 'latest';
+    return await registryClosures(new Registry({ transport }), name, this.#platform);
+  }
+}

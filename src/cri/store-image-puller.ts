@@ -1,0 +1,168 @@
+import pLimit from 'p-limit';
+import { StatusError } from '../errors.ts';
+import { type ContainerdSession, openSession } from '../image/containerd-session.ts';
+import { type Descriptor, MEDIA } from '../image/descriptor.ts';
+import { type ImportOptions, importImage, nameImage } from '../image/import-image.ts';
+import type { NixStore } from '../nix/store.ts';
+import { waitFor } from '../nix/wait-for.ts';
+import { createRpcClient, type RpcClient } from '../rpc/client.ts';
+import type { ImageLease } from '../store-image/image-cache.ts';
+import type { StoreReference } from '../store-image/image-reference.ts';
+import type { Resolver } from '../store-image/resolver.ts';
+import type { ServedImage } from '../store-image/served-image.ts';
+import { servedReader } from '../store-image/served-reader.ts';
+import type { ImageBackend } from './backend.ts';
+import { askedName, namesOf } from './image-names.ts';
+import { type PresentImage, PresentImages } from './present-images.ts';
+import { hasNames, shown } from './shown-image.ts';
+
+export interface PullerOptions extends ImportOptions {
+  /** containerd's socket. */
+  readonly address: string;
+}
+
+export interface PullerDeps {
+  readonly resolver: Pick<Resolver, 'resolve'>;
+  readonly nix: Pick<NixStore, 'valid'>;
+  readonly backend: Pick<ImageBackend, 'status' | 'explain'>;
+}
+
+/** The namespace that containerd's CRI looks for images in. */
+const NAMESPACE = 'k8s.io';
+/** Marks an image that CRI takes for its own (containerd `internal/cri/labels`). Nothing is pinned: the kubelet may remove it. */
+const MANAGED = { 'io.cri-containerd.image': 'managed' };
+/** Images that are brought into containerd at a time; each copies blobs and unpacks layers. */
+const IMPORTS = 4;
+
+/** Pulls store paths: realises them, brings the image that they are into containerd, and waits until CRI shows it. */
+export class StoreImagePuller implements AsyncDisposable {
+  readonly #options: PullerOptions;
+  readonly #deps: PullerDeps;
+  readonly #containerd: RpcClient;
+  readonly #present: PresentImages;
+  readonly #limit = pLimit(IMPORTS);
+  /** What is being brought in, by the name that was asked for and the digest that it stands for. */
+  readonly #flights = new Map<string, Promise<string>>();
+  readonly #closing = new AbortController();
+
+  constructor(options: PullerOptions, deps: PullerDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#containerd = createRpcClient({ address: options.address, namespace: NAMESPACE });
+    this.#present = new PresentImages(options, { containerd: this.#containerd, nix: deps.nix });
+  }
+
+  /**
+   * @returns the image's id: the digest of its config.
+   * @throws StatusError what realising raises; NotFound when the reference's digest is no part of the image; Unavailable when
+   *   containerd is away; Cancelled when the caller has gone (the realise goes on, and a retry joins it).
+   */
+  async pull(reference: StoreReference, signal: AbortSignal): Promise<string> {
+    const { resolver, backend } = this.#deps;
+    try {
+      const present = await this.#present.find(askedName(reference), reference.digest, { signal });
+      if (present !== undefined) return await this.#show(reference, present, signal);
+      const lease = await resolver.resolve(reference.wanted, signal);
+      return await this.#import(reference, lease, signal);
+    } catch (error) {
+      throw backend.explain(error);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort(
+      new StatusError('Unavailable', 'the snapshotter is stopping; try again when it runs'),
+    );
+    await Promise.allSettled(this.#flights.values());
+    this.#containerd.close();
+  }
+
+  /** The id of an image that is there, as soon as CRI shows it, which it does unless it was away. */
+  async #show(reference: StoreReference, present: PresentImage, signal: AbortSignal): Promise<string> {
+    const names = namesOf(reference, present.target.digest, present.id);
+    const image = await this.#deps.backend.status(names.asked, { signal });
+    if (image !== undefined && hasNames(image, names)) return image.id;
+    const flight = this.#fly(
+      names.asked,
+      present.target,
+      async (session) => await this.#name(session, reference, present),
+    );
+    return await waitFor(flight, { signal }, () => `pull of ${names.asked}`);
+  }
+
+  async #import(reference: StoreReference, lease: ImageLease, signal: AbortSignal): Promise<string> {
+    using handed = new DisposableStack();
+    handed.use(lease);
+    const asked = askedName(reference);
+    const target = targetOf(reference, lease.image);
+    const flight = this.#fly(asked, target, async (session) => {
+      const { manifest } = await importImage(session, servedReader(lease.image), target, this.#options);
+      return await this.#name(session, reference, { target, id: manifest.config.digest });
+    });
+    // The caller may go; what the import reads stays open until its end.
+    const kept = handed.move();
+    flight.then(
+      () => kept.dispose(),
+      () => kept.dispose(),
+    );
+    return await waitFor(flight, { signal }, () => `pull of ${asked}`);
+  }
+
+  /** Joins what brings in the same image under the same name, or starts it. */
+  #fly(
+    name: string,
+    { digest }: Descriptor,
+    work: (session: ContainerdSession) => Promise<string>,
+  ): Promise<string> {
+    const key = `${name} ${digest}`;
+    const running = this.#flights.get(key);
+    if (running !== undefined) return running;
+    const { signal } = this.#closing;
+    const flight = this.#limit(async () => {
+      try {
+        await using session = await openSession({ ...this.#options, namespace: NAMESPACE, signal });
+        return await work(session);
+      } catch (error) {
+        throw signal.aborted ? signal.reason : error;
+      } finally {
+        this.#flights.delete(key);
+      }
+    });
+    this.#flights.set(key, flight);
+    return flight;
+  }
+
+  /** Gives an image the names that CRI would, and waits until CRI knows them. */
+  async #name(
+    session: ContainerdSession,
+    reference: StoreReference,
+    { target, id }: PresentImage,
+  ): Promise<string> {
+    const { signal } = this.#closing;
+    const names = namesOf(reference, target.digest, id);
+    const give = async () => {
+      for (const name of names.all) await nameImage(session, name, target, MANAGED);
+    };
+    await give();
+    const status = async (image: string) => await this.#deps.backend.status(image, { signal });
+    return await shown(names, { status, remind: give, signal });
+  }
+}
+
+/** What the reference stands for: the image, or the one of its manifests that the digest names. */
+function targetOf({ name, digest }: StoreReference, { target, blobs }: ServedImage): Descriptor {
+  if (digest === undefined || digest === target.descriptor.digest) return target.descriptor;
+  const descriptor = blobs.get(digest)?.descriptor;
+  if (descriptor !== undefined && MANIFEST_TYPES.has(descriptor.mediaType)) return descriptor;
+  throw new StatusError(
+    'NotFound',
+    `${name}@${digest}: this is no manifest of the image, whose digest is ${target.descriptor.digest}`,
+  );
+}
+
+const MANIFEST_TYPES: ReadonlySet<string> = new Set([
+  MEDIA.ociManifest,
+  MEDIA.ociIndex,
+  MEDIA.dockerManifest,
+  MEDIA.dockerIndex,
+]);
