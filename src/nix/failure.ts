@@ -75,6 +75,25 @@ export function nixFailure(what: string, exit: NixExit, record: RealiseRecord): 
   );
 }
 
+/**
+ * A build or an evaluation that failed: FailedPrecondition with Nix's last lines (those of the builder among them), or the code
+ * that {@link realiseFailure} would give a full disk, or a cache or a Nix daemon that cannot be reached.
+ *
+ * @param what the derivation file or flake.
+ */
+export function buildFailure(what: string, exit: NixExit, record: RealiseRecord): StatusError {
+  const verdict = judge(exit, record, []);
+  const lines = record.messages.filter((message) => !message.startsWith('warning:')).slice(-SHOWN_LINES);
+  const isItsOwn = verdict.code === 'Internal' || verdict.code === 'FailedPrecondition';
+  const said = lines.length === 0 ? describeExit(exit) : lines.join(' | ');
+  return new StatusError(
+    isItsOwn ? 'FailedPrecondition' : verdict.code,
+    withoutPasswords(
+      `build ${what}: ${said}; ${isItsOwn ? 'mend what Nix names and pull again' : verdict.nextStep}`,
+    ),
+  );
+}
+
 /** The error for a closure that a garbage collection took each time it was realised. */
 export function collectedError(path: string, tries: number): StatusError {
   return new StatusError(
@@ -218,7 +237,8 @@ function owner(url: string, known: ReadonlyMap<string, string>): string {
   return url.replace(/\/(?:nix-cache-info|[0-9a-z]{32}\.narinfo|nar\/.*)$/, '');
 }
 
-function withoutCredentials(address: string): string {
+/** A substituter's address as errors may show it: without user, password and settings. */
+export function withoutCredentials(address: string): string {
   return withoutPasswords(address).replace(/\?.*$/, '');
 }
 

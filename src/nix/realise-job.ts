@@ -1,4 +1,5 @@
 import type { StorePath } from '../closure/store-path.ts';
+import { withoutCredentials } from './failure.ts';
 import type { RealiseProgress } from './store.ts';
 
 /** A realise that is queued or runs, as `status` shows it. */
@@ -60,9 +61,10 @@ export function closureKey(paths: readonly StorePath[]): string {
 /** How far a job is, in words for an error message. */
 export function describeProgress(job: RealiseInFlight): string {
   if (job.state === 'queued') return 'queued behind other realises';
-  const { pathsDone, pathsTotal, bytesDone, bytesTotal } = job.progress;
+  const { pathsDone, pathsTotal, bytesDone, bytesTotal, substituters } = job.progress;
+  const asked = substituters.map(withoutCredentials).join(', ');
   const mib = (bytes: number): string => (bytes / 1024 / 1024).toFixed(1);
   return pathsTotal === 0
     ? 'asking the substituters'
-    : `${pathsDone} of ${pathsTotal} paths, ${mib(bytesDone)} of ${mib(bytesTotal)} MiB`;
+    : `${pathsDone} of ${pathsTotal} paths, ${mib(bytesDone)} of ${mib(bytesTotal)} MiB${asked && ` from ${asked}`}`;
 }

@@ -96,8 +96,7 @@ export class RegistryServer implements AsyncDisposable {
     response.once('close', () => gone.abort());
     try {
       if (!showsToken(request.headers.authorization, this.#token)) {
-        response.setHeader('WWW-Authenticate', 'Basic realm="nix-snapshotter"');
-        sendJson(response, 401, { errors: [{ code: 'UNAUTHORIZED', message: UNAUTHORIZED }] });
+        refuse(request, response);
         return;
       }
       await this.#route(parseRoute(request), request, response, gone.signal);
@@ -170,12 +169,7 @@ export class RegistryServer implements AsyncDisposable {
     const { body } = ociError(error);
     const digest = isDigest(reference) ? reference : sha256(body);
     this.#toldLater.put(digest, error);
-    response.writeHead(200, {
-      'Content-Type': MEDIA.ociManifest,
-      'Content-Length': body.length,
-      'Docker-Content-Digest': digest,
-    });
-    response.end();
+    sendPlaceholder(response, digest, body.length);
   }
 
   #fail(error: unknown, request: IncomingMessage, response: ServerResponse): void {
@@ -194,6 +188,38 @@ export class RegistryServer implements AsyncDisposable {
   }
 }
 
+/**
+ * Answers who does not show the token: by a challenge, which makes a client ask for it or send it (OCI distribution
+ * specification, "Errors"). What clients say of a challenge hides its text, so a wrong bearer, as of an outdated hosts.toml, is
+ * answered as an image that is refused. Nothing is looked up or remembered for such a request.
+ */
+function refuse(request: IncomingMessage, response: ServerResponse): void {
+  if (!/^bearer /i.test(request.headers.authorization ?? '')) {
+    response.setHeader('WWW-Authenticate', 'Basic realm="nix-snapshotter"');
+    sendJson(response, 401, { errors: [{ code: 'UNAUTHORIZED', message: UNAUTHORIZED }] });
+    return;
+  }
+  const route = parseRoute(request);
+  if (request.method !== 'HEAD' || route.kind !== 'manifest') {
+    const what = route.kind === 'base' ? '' : `${request.url?.slice('/v2/'.length).split('?', 1)[0]}: `;
+    throw new StatusError('PermissionDenied', `${what}${WRONG_TOKEN}`);
+  }
+  const digest = isDigest(route.reference) ? route.reference : sha256(Buffer.from(WRONG_TOKEN));
+  sendPlaceholder(response, digest, WRONG_TOKEN.length);
+}
+
+/** Answers a HEAD by a manifest that there is not: the GET of the digest tells why. */
+function sendPlaceholder(response: ServerResponse, digest: string, size: number): void {
+  response.writeHead(200, {
+    'Content-Type': MEDIA.ociManifest,
+    'Content-Length': size,
+    'Docker-Content-Digest': digest,
+  });
+  response.end();
+}
+
+const WRONG_TOKEN =
+  'the token of the resolver is wrong: copy the one in resolver-token below the root of nix-snapshotter into hosts.toml';
 const UNAUTHORIZED =
   'the token of the resolver is missing or wrong: it is in resolver-token below the root of nix-snapshotter; ' +
   'put it into hosts.toml, or log in with it as password';

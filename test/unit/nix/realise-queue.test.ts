@@ -121,14 +121,14 @@ describe('RealiseQueue', () => {
       pathsTotal: 3,
       bytesDone: 1048576,
       bytesTotal: 3145728,
-      substituters: [],
+      substituters: ['https://me:secret@cache?priority=1'],
     });
     mock.timers.tick(1000);
     await assert.rejects(first, {
       code: 'DeadlineExceeded',
       message: /goes on, and a retry joins it/,
     });
-    await assert.rejects(first, { message: /1 of 3 paths, 1\.0 of 3\.0 MiB/ });
+    await assert.rejects(first, { message: /1 of 3 paths, 1\.0 of 3\.0 MiB from https:\/\/cache\)/ });
     assert.equal(call(0).options.signal?.aborted, false);
     const retry = queue.realise([A], '/r/2');
     await settle();

@@ -72,6 +72,31 @@ describe('RegistryServer', () => {
     assert.equal((await errorOf(refused))?.code, 'UNAUTHORIZED');
   });
 
+  it('tells who shows a wrong bearer where the token is, and looks nothing up', async () => {
+    const askedBefore = asked.length;
+    const headers = { authorization: `Bearer ${'b'.repeat(64)}` };
+    const manifests = `/v2/nix/store/${HASH}-x/manifests`;
+    const found = await ask(`${manifests}/latest`, { headers, method: 'HEAD' });
+    assert.equal(found.status, 200);
+    const digest = found.headers.get('docker-content-digest') ?? '';
+    assert.match(digest, /^sha256:[0-9a-f]{64}$/);
+    for (const reference of [digest, 'latest', MANIFEST.descriptor.digest]) {
+      const told = await ask(`${manifests}/${reference}`, { headers });
+      assert.equal(told.status, 403);
+      const message = (await errorOf(told))?.message ?? '';
+      assert.ok(message.startsWith(`nix/store/${HASH}-x/manifests/`), message);
+      assert.match(message, /token of the resolver is wrong.*hosts\.toml/);
+    }
+    for (const other of [
+      '/v2/',
+      `/v2/${HASH}-x/blobs/${LAYER.descriptor.digest}`,
+      `/v2/${HASH}-x/referrers/x`,
+    ]) {
+      assert.equal((await ask(other, { headers })).status, 403, other);
+    }
+    assert.equal(asked.length, askedBefore);
+  });
+
   it('gives a manifest by tag and by digest, to HEAD and to GET', async () => {
     for (const reference of ['latest', MANIFEST.descriptor.digest]) {
       for (const method of ['HEAD', 'GET']) {
