@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { messageOf } from '../../src/errors.ts';
 import allowedMissing from './allowed-missing.json' with { type: 'json' };
 import { type Suite, debianBase } from './debian-base.ts';
+import { ENGINES, enginesBase } from './engines.ts';
 import { GO_TOOLS, type GoToolName, ensureTool } from './go-tools.ts';
 import { testbedRoot } from './layout.ts';
 import { runscFolder } from './runsc.ts';
@@ -18,6 +19,7 @@ export const COMPONENTS = [
   'buildkit',
   'nix2container',
   'runsc',
+  'engines',
   'etcd',
   'kubernetes',
 ] as const;
@@ -69,6 +71,10 @@ async function get(component: Component, log?: (line: string) => void): Promise<
   if (component === 'debian-trixie' || component === 'debian-sid') {
     const { versions } = await debianBase(component.slice('debian-'.length) as Suite, log);
     return ['containerd', 'runc', 'nix-bin'].map((name) => `${name} ${versions[name] ?? '?'}`).join(', ');
+  }
+  if (component === 'engines') {
+    const { versions } = await enginesBase(log);
+    return ENGINES.map((name) => `${name} ${versions[name] ?? '?'}`).join(', ');
   }
   if (component === 'runsc') return (await runscFolder(log)).versions['runsc'] ?? '?';
   const tool: GoToolName = component;

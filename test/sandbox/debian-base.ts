@@ -27,7 +27,8 @@ export interface DebianBase {
 /** Counts up when a folder made by an older builder must not be reused. */
 const FORMAT = 1;
 
-const NODE_PACKAGES = [
+/** What every node has. */
+export const NODE_PACKAGES = [
   'busybox-static',
   'containerd',
   'containernetworking-plugins',

@@ -6,7 +6,7 @@ import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { StatusError } from '../../src/errors.ts';
 import { REMOVE, hierarchies, makeCgroups, planCgroups } from './cgroups.ts';
-import { type Suite, debianBase } from './debian-base.ts';
+import { type DebianBase, type Suite, debianBase } from './debian-base.ts';
 import { enterCommand, environmentInside } from './enter.ts';
 import { goBinDir, projectRoot, runDir } from './layout.ts';
 import { NIX_CONF } from './nix-conf.ts';
@@ -18,6 +18,8 @@ export interface UpOptions {
   readonly suite: Suite;
   /** First part of its id. */
   readonly name?: string;
+  /** The Debian folder it is made of; the suite's own unless told. */
+  readonly base?: DebianBase;
   /** Lives on after this process has ended, until `down`. */
   readonly detached?: boolean;
   /** Told each thing that takes long, in one line. */
@@ -69,7 +71,7 @@ export class Sandbox {
    * @throws StatusError FailedPrecondition when its Debian folder or its namespaces cannot be made.
    */
   static async up(options: UpOptions): Promise<Sandbox> {
-    const base = await debianBase(options.suite, options.log);
+    const base = options.base ?? (await debianBase(options.suite, options.log));
     const id = `${options.name ?? options.suite}-${randomBytes(3).toString('hex')}`;
     const owner = identify(process.pid);
     if (owner === undefined) throw new StatusError('Internal', 'cannot read /proc/self/stat');

@@ -3,6 +3,7 @@ import type { ViewName } from '../../../src/view/view.ts';
 import { type BinaryCache, binaryCache } from '../../fixtures/binary-cache.ts';
 import { configureNix } from '../../fixtures/nix-config.ts';
 import { type Containerd, SNAPSHOTTER_SOCKET, startContainerd } from '../../sandbox/containerd.ts';
+import type { DebianBase } from '../../sandbox/debian-base.ts';
 import { inside } from '../../sandbox/layout.ts';
 import { type ExecOptions, type ExecResult, Sandbox } from '../../sandbox/sandbox.ts';
 import { type Snapshotter, startSnapshotter } from '../../sandbox/snapshotter.ts';
@@ -19,6 +20,8 @@ export interface RigOptions {
   readonly diffPlugin?: boolean;
   /** Capabilities that containerd is told our snapshotter has. */
   readonly capabilities?: readonly string[];
+  /** The Debian folder of the node; the row's unless told. */
+  readonly base?: DebianBase;
   /** A program that runs the daemon. */
   readonly daemonWrapper?: readonly string[];
   /** Told of the node before anything runs on it. */
@@ -49,7 +52,8 @@ export class Rig {
   }
 
   static async up({ row, config, prepare, ...options }: RigOptions): Promise<Rig> {
-    const node = await Sandbox.up({ suite: row.suite, name: `rig-${row.suite}` });
+    const base = options.base === undefined ? {} : { base: options.base };
+    const node = await Sandbox.up({ suite: row.suite, name: `rig-${row.suite}`, ...base });
     try {
       await prepare?.(node);
       const cache = await binaryCache(node, [], { signed: true });
