@@ -85,7 +85,8 @@ export function buildFailure(what: string, exit: NixExit, record: RealiseRecord)
   const verdict = judge(exit, record, []);
   const lines = record.messages.filter((message) => !message.startsWith('warning:')).slice(-SHOWN_LINES);
   const isItsOwn = verdict.code === 'Internal' || verdict.code === 'FailedPrecondition';
-  const said = lines.length === 0 ? describeExit(exit) : lines.join(' | ');
+  const builder = record.builderLines.length === 0 ? [] : [`it printed: ${record.builderLines.join(' | ')}`];
+  const said = [...(lines.length === 0 ? [describeExit(exit)] : lines), ...builder].join(' | ');
   return new StatusError(
     isItsOwn ? 'FailedPrecondition' : verdict.code,
     withoutPasswords(

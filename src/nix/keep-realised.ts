@@ -87,6 +87,7 @@ async function exists(path: string): Promise<boolean> {
   }
 }
 
-function isDerivation(path: StorePath): boolean {
+/** Whether a path is a derivation file: what tells Nix how to build, not what it has built. */
+export function isDerivation(path: StorePath): boolean {
   return path.endsWith('.drv');
 }

@@ -8,11 +8,14 @@ import type { NixStore } from './store.ts';
  */
 export class KeptRoots {
   readonly #graceMs: number;
-  readonly #store: NixStore;
+  readonly #store: Pick<NixStore, 'removeRoot'>;
   readonly #log: Log;
   readonly #kept = new Map<string, { readonly key: string; readonly timer: NodeJS.Timeout }>();
 
-  constructor(options: { readonly graceMs: number }, deps: { readonly store: NixStore; readonly log: Log }) {
+  constructor(
+    options: { readonly graceMs: number },
+    deps: { readonly store: Pick<NixStore, 'removeRoot'>; readonly log: Log },
+  ) {
     this.#graceMs = options.graceMs;
     this.#store = deps.store;
     this.#log = deps.log;

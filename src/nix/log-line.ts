@@ -26,7 +26,7 @@ export const ACTIVITY = {
   substitute: 108,
   queryPathInfo: 109,
 } as const;
-export const RESULT = { progress: 105, setExpected: 106 } as const;
+export const RESULT = { buildLogLine: 101, progress: 105, setExpected: 106 } as const;
 
 const PREFIX = '@nix ';
 

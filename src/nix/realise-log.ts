@@ -1,10 +1,12 @@
-import { ACTIVITY, LEVEL, type LogLine, parseLogLine, RESULT } from './log-line.ts';
+import { ACTIVITY, cleanText, LEVEL, type LogLine, parseLogLine, RESULT } from './log-line.ts';
 import type { RealiseProgress } from './store.ts';
 
 /** What is kept of a Nix run's messages to explain a failure; bounded whatever Nix prints. */
 export interface RealiseRecord {
   /** Messages of level error and warning, oldest first; the last {@link KEPT_MESSAGES}. */
   readonly messages: readonly string[];
+  /** The last lines that a builder printed; at most {@link KEPT_BUILDER_LINES}. */
+  readonly builderLines: readonly string[];
   /** Every substituter that Nix asked, in the order of the first question. */
   readonly substituters: readonly string[];
   /** The paths that Nix said it does not know how to make. */
@@ -14,6 +16,7 @@ export interface RealiseRecord {
 }
 
 const KEPT_MESSAGES = 20;
+const KEPT_BUILDER_LINES = 10;
 const KEPT_TEXT = 600;
 const KEPT_SUBSTITUTERS = 50;
 const KEPT_UNKNOWN_PATHS = 20;
@@ -32,6 +35,7 @@ interface Activity {
 export class RealiseLog {
   readonly #activities = new Map<number, Activity>();
   readonly #messages: string[] = [];
+  readonly #builderLines: string[] = [];
   readonly #substituters = new Set<string>();
   readonly #unknownPaths: string[] = [];
   readonly #httpStatus = new Map<string, number>();
@@ -80,6 +84,7 @@ export class RealiseLog {
   record(): RealiseRecord {
     return {
       messages: [...this.#messages],
+      builderLines: [...this.#builderLines],
       substituters: [...this.#substituters],
       unknownPaths: [...this.#unknownPaths],
       httpStatus: new Map(this.#httpStatus),
@@ -129,6 +134,11 @@ export class RealiseLog {
   #result(line: LogLine & { kind: 'result' }): boolean {
     const activity = this.#activities.get(line.id);
     const [first, second] = line.fields;
+    if (line.type === RESULT.buildLogLine && typeof first === 'string') {
+      this.#builderLines.push(cleanText(first).slice(0, KEPT_TEXT));
+      if (this.#builderLines.length > KEPT_BUILDER_LINES) this.#builderLines.shift();
+      return false;
+    }
     if (activity === undefined || typeof first !== 'number' || typeof second !== 'number') return false;
     if (line.type === RESULT.setExpected && first === ACTIVITY.copyPath) {
       this.#bytesTotal = Math.max(this.#bytesTotal, second);

@@ -15,7 +15,7 @@ export interface RealiseQueueOptions {
 }
 
 export interface RealiseQueueDeps {
-  readonly store: NixStore;
+  readonly store: Pick<NixStore, 'realise' | 'removeRoot'>;
   readonly log: Log;
 }
 
@@ -31,7 +31,7 @@ export interface RealiseCall {
  * runs, and its retry joins it; queued work that nobody waits for is dropped.
  */
 export class RealiseQueue {
-  readonly #store: NixStore;
+  readonly #store: RealiseQueueDeps['store'];
   readonly #log: Log;
   readonly #limit: LimitFunction;
   readonly #kept: KeptRoots;

@@ -10,6 +10,7 @@ import { type ByteRange, parseRange } from './byte-range.ts';
 import type { ImageLease } from '../store-image/image-cache.ts';
 import { ociError } from './oci-error.ts';
 import { isDigest, parseWanted, type Wanted } from '../store-image/reference.ts';
+import { RecentTags } from './recent-tags.ts';
 import { parseRoute, type Route } from './route.ts';
 import type { ServedBlob } from '../store-image/served-image.ts';
 import { ToldLater } from './told-later.ts';
@@ -49,6 +50,7 @@ export class RegistryServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #token: string;
   readonly #toldLater = new ToldLater();
+  readonly #recentTags = new RecentTags();
   readonly #deps: RegistryServerDeps;
 
   private constructor(token: string, deps: RegistryServerDeps) {
@@ -144,6 +146,7 @@ export class RegistryServer implements AsyncDisposable {
     if (told !== undefined && request.method === 'GET') throw told;
     try {
       using lease = await this.#resolve(repository, reference, signal);
+      if (!isDigest(reference)) this.#recentTags.remember(repository, reference, lease.image.blobs.keys());
       const blob = isDigest(reference) ? blobOf(lease, reference, 'MANIFEST') : lease.image.target;
       response.setHeader('Docker-Content-Digest', blob.descriptor.digest);
       await sendBlob(request, response, blob, blob.descriptor.mediaType);
@@ -154,8 +157,9 @@ export class RegistryServer implements AsyncDisposable {
     }
   }
 
-  async #resolve(repository: string, reference: string, signal: AbortSignal): Promise<ImageLease> {
+  async #resolve(repository: string, asked: string, signal: AbortSignal): Promise<ImageLease> {
     const { resolver, layers } = this.#deps;
+    const reference = this.#recentTags.tagOf(repository, asked) ?? asked;
     if (!repository.startsWith(LAYERS))
       return await resolver.resolve(parseWanted(repository, reference), signal);
     return await layers.resolve(parseWanted(repository.slice(LAYERS.length), reference), signal);

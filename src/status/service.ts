@@ -2,7 +2,7 @@ import type { Config } from '../config/schema.ts';
 import type { SnapshotKind } from '../metadata/schema.ts';
 import type { MetadataStore } from '../metadata/store.ts';
 import type { OpenNixStore } from '../nix/open-store.ts';
-import type { RealiseQueue } from '../nix/realise-queue.ts';
+import type { RealiseInFlight } from '../nix/realise-job.ts';
 import { implement, type Implementation } from '../rpc/implementation.ts';
 import { status } from '../rpc/proto.ts';
 import { VERSION } from '../version.ts';
@@ -12,7 +12,8 @@ export interface StatusDeps {
   readonly config: Config;
   readonly store: MetadataStore;
   readonly roots: { readonly count: number };
-  readonly queue: RealiseQueue;
+  /** What is realised or built now. */
+  readonly inFlight: () => readonly RealiseInFlight[];
   readonly nix: Pick<OpenNixStore, 'realStoreDir' | 'backend'>;
   readonly view: ViewChoice;
   /** What reconcile could not repair. */
@@ -21,7 +22,7 @@ export interface StatusDeps {
 
 /** `nix_snapshotter.v1.Status`: what the daemon holds and does. */
 export function statusService(deps: StatusDeps): Implementation {
-  const { config, store, roots, queue, nix, view, problems } = deps;
+  const { config, store, roots, inFlight, nix, view, problems } = deps;
   const startedAt = timestamp(Date.now());
   return implement(status, {
     async Status() {
@@ -40,7 +41,7 @@ export function statusService(deps: StatusDeps): Implementation {
         view: view.describe(),
         ...snapshotCounts(store),
         gc_roots: BigInt(roots.count),
-        realises: queue.inFlight().map((realise) => ({
+        realises: inFlight().map((realise) => ({
           closure: realise.paths[0] ?? '',
           paths: BigInt(realise.paths.length),
           paths_done: BigInt(realise.progress?.pathsDone ?? 0),

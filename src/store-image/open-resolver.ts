@@ -1,7 +1,10 @@
+import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import { makeDirectories } from '../host/make-directories.ts';
 import type { Log } from '../log.ts';
+import type { DerivationBuilder } from '../nix/derivation-builder.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
 import type { NixStore } from '../nix/store.ts';
+import { BuiltPaths, type BuildPolicy } from './built-paths.ts';
 import { PulledRoots } from './pulled-roots.ts';
 import { Resolver } from './resolver.ts';
 
@@ -10,15 +13,26 @@ export interface ResolverSetup {
   readonly graceMs: number;
   /** Directory of GC roots. */
   readonly roots: string;
+  /** What may be built on this node. */
+  readonly build: BuildPolicy;
+}
+
+export interface ResolverParts {
+  readonly nix: NixStore;
+  readonly builder: DerivationBuilder;
+  readonly queue: RealiseQueue;
+  readonly closures: ClosureReader;
+  readonly log: Log;
 }
 
 /** Makes the resolver that every door asks, and takes over what an earlier run had rooted. */
 export async function openResolver(
-  { deadlineMs, graceMs, roots: directory }: ResolverSetup,
-  { nix, queue, log }: { readonly nix: NixStore; readonly queue: RealiseQueue; readonly log: Log },
+  { deadlineMs, graceMs, roots: directory, build: policy }: ResolverSetup,
+  { builder, ...deps }: ResolverParts,
 ): Promise<Resolver> {
   await makeDirectories(directory, 0o700);
   const roots = new PulledRoots({ directory });
-  for (const root of await roots.found(graceMs)) queue.keepFound(root);
-  return new Resolver({ deadlineMs }, { nix, queue, roots, log });
+  for (const root of await roots.found(graceMs)) deps.queue.keepFound(root);
+  const built = new BuiltPaths({ policy, deadlineMs, graceMs }, { ...deps, builder, roots });
+  return new Resolver({ deadlineMs }, { ...deps, roots, built });
 }

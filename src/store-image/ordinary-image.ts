@@ -9,12 +9,15 @@ import {
   describeManifest,
   encodeJson,
   isIndex,
+  type Manifest,
   MEDIA,
 } from '../image/descriptor.ts';
 import { Verifier } from '../image/digest.ts';
+import type { BlobReader } from '../image/image-set.ts';
 import { type History, type ImageConfig, parseImageConfig } from '../image/image-config.ts';
 import { listManifests, type PlatformManifest } from '../image/select-manifest.ts';
 import type { NixStore } from '../nix/store.ts';
+import { recoverFromTar } from './recover-layer.ts';
 import type { LayerDigests } from './layer-digests.ts';
 import { servedReader } from './served-reader.ts';
 import type { ServedBlob, ServedImage } from './served-image.ts';
@@ -34,6 +37,8 @@ export interface OrdinaryImageDeps {
   readonly nix: Pick<NixStore, 'realStoreDir' | 'referenceGraph'>;
   readonly closures: { pathsOf(closure: LayerClosure): Promise<readonly StorePath[]> };
   readonly digests: Pick<LayerDigests, 'describe' | 'forget'>;
+  /** Makes valid, and roots, what layers without annotations name. */
+  readonly realise: (closures: readonly LayerClosure[], signal: AbortSignal) => Promise<void>;
   /** Told when the bytes of a layer are not what its descriptor says. */
   readonly onDamage: () => void;
 }
@@ -47,6 +52,7 @@ export interface OrdinaryImageDeps {
  * Only descriptors are made here: bytes are read from the store when a layer is asked for, and checked then.
  *
  * @param image its closures are valid; it must live as long as the result, which does not dispose of it.
+ * @returns its closures begin with those of `image`; more were found in layers without annotations.
  * @param signal nobody waits any more.
  * @throws StatusError InvalidArgument for a config that does not fit its manifest; what `digests` raises.
  */
@@ -54,31 +60,67 @@ export async function ordinaryImage(
   image: ServedImage,
   deps: OrdinaryImageDeps,
   signal: AbortSignal,
-): Promise<Pick<ServedImage, 'target' | 'blobs'>> {
-  if (image.closures.length === 0) return image;
+): Promise<Pick<ServedImage, 'target' | 'blobs' | 'closures'>> {
   const reader = servedReader(image);
   const blobs = new Map(image.blobs);
   const manifests: Descriptor[] = [];
+  const recovered: LayerClosure[] = [];
+  let hasNixLayers = false;
   for (const found of await listManifests(reader, image.target.descriptor)) {
     const config = parseImageConfig(
       await reader.read(found.manifest.config),
       `${reader.path}: config ${found.manifest.config.digest}`,
     );
-    const made = await convert(found, config, deps, signal);
+    const closures =
+      annotated(found.manifest) ?? (await recover(found.manifest, reader, deps, recovered, signal));
+    hasNixLayers ||= closures.some((closure) => closure !== undefined);
+    const made = await convert(found, config, closures, deps, signal);
     for (const blob of made.blobs) blobs.set(blob.descriptor.digest, blob);
     const platform = found.descriptor.platform;
     manifests.push(platform === undefined ? made.manifest : { ...made.manifest, platform });
   }
+  if (!hasNixLayers) return image;
+  const closures = [...image.closures, ...recovered];
   const [only] = manifests;
   if (only !== undefined && !isIndex(image.target.descriptor)) {
     const target = blobs.get(only.digest);
-    if (target !== undefined) return { target, blobs };
+    if (target !== undefined) return { target, blobs, closures };
   }
   const bytes = encodeJson({ schemaVersion: 2, mediaType: MEDIA.ociIndex, manifests });
   const target = inMemory(describe(MEDIA.ociIndex, bytes), bytes);
   blobs.set(target.descriptor.digest, target);
-  return { target, blobs };
+  return { target, blobs, closures };
 }
+
+/** What each layer names; undefined when none of them names anything. */
+function annotated({ layers }: Manifest): Closures | undefined {
+  const closures = (layers ?? []).map(({ annotations }) =>
+    parseLayerAnnotations(new Map(Object.entries(annotations ?? {}))),
+  );
+  return closures.some((closure) => closure !== undefined) ? closures : undefined;
+}
+
+/** What each layer names by what is in it, realised. */
+async function recover(
+  { layers }: Manifest,
+  reader: BlobReader,
+  { realise }: OrdinaryImageDeps,
+  recovered: LayerClosure[],
+  signal: AbortSignal,
+): Promise<Closures> {
+  const closures: (LayerClosure | undefined)[] = [];
+  for (const layer of layers ?? []) {
+    const closure = (await reader.has(layer)) ? await recoverFromTar(await reader.open(layer)) : undefined;
+    closures.push(closure);
+    if (closure === undefined) continue;
+    await realise([closure], signal);
+    recovered.push(closure);
+  }
+  return closures;
+}
+
+/** What each layer of a manifest names. */
+type Closures = readonly (LayerClosure | undefined)[];
 
 interface OrdinaryLayer {
   readonly descriptor: Descriptor;
@@ -90,6 +132,7 @@ interface OrdinaryLayer {
 async function convert(
   { descriptor, manifest }: PlatformManifest,
   config: ImageConfig,
+  closures: Closures,
   deps: OrdinaryImageDeps,
   signal: AbortSignal,
 ): Promise<{ readonly manifest: Descriptor; readonly blobs: readonly ServedBlob[] }> {
@@ -102,9 +145,6 @@ async function convert(
     );
   }
   const parts: OrdinaryLayer[][] = [];
-  const closures = layers.map(({ annotations }) =>
-    parseLayerAnnotations(new Map(Object.entries(annotations ?? {}))),
-  );
   let nixLayers = closures.filter((closure) => closure !== undefined).length;
   let room = MAX_LAYERS - (layers.length - nixLayers);
   const shown = new Set<StorePath>();

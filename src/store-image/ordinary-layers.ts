@@ -2,10 +2,11 @@ import type { Log } from '../log.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
 import { ordinaryImage, type OrdinaryImageDeps } from './ordinary-image.ts';
 import type { Wanted } from './reference.ts';
+import type { Resolver } from './resolver.ts';
 import type { ServedImage } from './served-image.ts';
 
-export interface OrdinaryLayersDeps extends Omit<OrdinaryImageDeps, 'onDamage'> {
-  readonly resolver: { resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> };
+export interface OrdinaryLayersDeps extends Omit<OrdinaryImageDeps, 'onDamage' | 'realise'> {
+  readonly resolver: Pick<Resolver, 'resolve' | 'realise'>;
   readonly log: Log;
 }
 
@@ -31,16 +32,21 @@ export class OrdinaryLayers implements AsyncDisposable {
   async resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> {
     const named = await this.#deps.resolver.resolve(wanted, signal);
     let isTaken = false;
+    const known = named.image.closures.length;
     try {
       const key = named.image.target.descriptor.digest;
-      return await this.#images.use(
-        key,
-        async (unwanted) => {
-          isTaken = true;
-          return await this.#make(key, named, unwanted);
-        },
-        signal,
-      );
+      const open = async (unwanted: AbortSignal): Promise<ServedImage> => {
+        isTaken = true;
+        return await this.#make(key, named, unwanted);
+      };
+      const lease = await this.#images.use(key, open, signal);
+      try {
+        await this.#deps.resolver.realise(lease.image.closures.slice(known), signal);
+        return lease;
+      } catch (error) {
+        lease[Symbol.dispose]();
+        throw error;
+      }
     } finally {
       if (!isTaken) named[Symbol.dispose]();
     }
@@ -53,11 +59,17 @@ export class OrdinaryLayers implements AsyncDisposable {
   /** The named image stays in use as long as the made one, which serves its ordinary layers. */
   async #make(key: string, named: ImageLease, signal: AbortSignal): Promise<ServedImage> {
     const onDamage = (): void => this.#images.forget(key);
+    const realise: Resolver['realise'] = (closures, gone) => this.#deps.resolver.realise(closures, gone);
     try {
-      const made = await ordinaryImage(named.image, { ...this.#deps, onDamage }, signal);
+      const { target, blobs, closures } = await ordinaryImage(
+        named.image,
+        { ...this.#deps, realise, onDamage },
+        signal,
+      );
       return {
-        ...made,
-        closures: named.image.closures,
+        target,
+        blobs,
+        closures,
         [Symbol.asyncDispose]: async () => named[Symbol.dispose](),
       };
     } catch (error) {

@@ -1,19 +1,12 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import type { LayerClosure } from '../closure/annotations.ts';
-import { planNixLayer } from '../closure/nix-layer.ts';
 import { type StorePath, storePathName } from '../closure/store-path.ts';
-import { assembleImage } from '../image/assemble.ts';
 import { NO_BASE } from '../image/base-image.ts';
 import { detectPlatform } from '../image/detect-platform.ts';
 import type { RunConfig } from '../image/image-config.ts';
-import { writeLayer } from '../image/layer-blob.ts';
-import { blobsOf } from '../image/output-image.ts';
 import { parsePlatform } from '../image/platform.ts';
 import type { StoreFiles } from '../image/store-files.ts';
 import type { NixStore } from '../nix/store.ts';
+import { composeImage } from './compose.ts';
 import type { ServedImage } from './served-image.ts';
 
 const HASH_LENGTH = 32;
@@ -36,30 +29,8 @@ export async function pathImage(
   const platform =
     (await detectPlatform([], config.Entrypoint?.[0], [path], store)) ??
     parsePlatform(`linux/${process.arch}`);
-  const directory = await mkdtemp(join(tmpdir(), 'nix-snapshotter-'));
-  try {
-    const entries = planNixLayer(await store.kinds(paths), closure);
-    const { file, ...layer } = await writeLayer(entries, 'gzip', join(directory, 'layer'));
-    const bytes = await readFile(file);
-    const image = assembleImage({
-      ref: storePathName(path),
-      platform,
-      base: NO_BASE,
-      config,
-      closure,
-      nixLayer: { ...layer, open: async () => Readable.from([bytes]) },
-    });
-    const blobs = new Map(blobsOf(image).map((blob) => [blob.descriptor.digest, blob]));
-    const { descriptor, bytes: manifest } = image.manifest;
-    return {
-      target: { descriptor, open: async () => Readable.from([manifest]) },
-      blobs,
-      closures: [closure],
-      async [Symbol.asyncDispose]() {},
-    };
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  const ref = storePathName(path);
+  return await composeImage({ ref, platform, config, base: NO_BASE, closure, paths, copyToRoots: [] }, store);
 }
 
 /**

@@ -1,11 +1,14 @@
 import { parseStorePath, STORE_DIR, type StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
+import { FLAKE_PREFIX, parseFlake } from './flake-reference.ts';
 
 /** What a reference asks for. */
 export type Wanted =
   | { readonly kind: 'path'; readonly path: StorePath }
   /** The only path of the store with this hash. */
-  | { readonly kind: 'hash'; readonly hash: string };
+  | { readonly kind: 'hash'; readonly hash: string }
+  /** A locked flake, as Nix spells it. */
+  | { readonly kind: 'flake'; readonly flake: string };
 
 const STORE_PREFIX = `${STORE_DIR.slice(1)}/`;
 const HASH = /^[0-9abcdfghijklmnpqrsvwxyz]{32}$/;
@@ -25,10 +28,14 @@ export function isDigest(reference: string): boolean {
  * - `nix/store/<hash>-<name>` (the Go version's form) and `<hash>-<name>`: that path, whatever the tag.
  * - `<hash>` with a tag: `<hash>-<tag>`, for names that a repository cannot spell (a tag may have upper case).
  * - `<hash>` without a tag, or with a digest: the path of the store that has this hash.
+ * - `flake/…`: {@link parseFlake}.
  *
  * @throws StatusError InvalidArgument that names the forms.
  */
 export function parseWanted(repository: string, reference: string): Wanted {
+  if (repository.startsWith(FLAKE_PREFIX)) {
+    return { kind: 'flake', flake: parseFlake(repository, isDigest(reference) ? undefined : reference) };
+  }
   const name = repository.startsWith(STORE_PREFIX) ? repository.slice(STORE_PREFIX.length) : repository;
   if (HASH.test(name)) {
     if (reference === NO_TAG || isDigest(reference)) return { kind: 'hash', hash: name };

@@ -1,13 +1,20 @@
 import { readdir } from 'node:fs/promises';
-import type { LayerClosure } from '../closure/annotations.ts';
+import { type LayerClosure, namedPaths } from '../closure/annotations.ts';
 import { parseStorePath, STORE_DIR, type StorePath, storePathName } from '../closure/store-path.ts';
+import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import { StatusError } from '../errors.ts';
 import { detectCompression } from '../image/compression.ts';
+import { MAX_JSON_BYTES } from '../image/descriptor.ts';
 import { openImages } from '../image/open-images.ts';
 import { StoreFiles } from '../image/store-files.ts';
 import type { Log } from '../log.ts';
+import { isDerivation } from '../nix/keep-realised.ts';
+import type { RealiseInFlight } from '../nix/realise-job.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
 import type { NixStore } from '../nix/store.ts';
+import type { BuiltPaths } from './built-paths.ts';
+import { describedImage } from './described-image.ts';
+import { parseDescription } from './description.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
 import { pathImage } from './path-image.ts';
 import type { PulledRoots } from './pulled-roots.ts';
@@ -22,6 +29,9 @@ export interface ResolverOptions {
 
 export interface ResolverDeps {
   readonly nix: Pick<NixStore, 'realStoreDir' | 'closure' | 'valid'>;
+  readonly closures: Pick<ClosureReader, 'pathsOf'>;
+  /** Disposed of with the resolver. */
+  readonly built: Pick<BuiltPaths, 'outputOf' | 'outputOfFlake' | 'inFlight'> & AsyncDisposable;
   readonly queue: Pick<RealiseQueue, 'realiseForLater'>;
   readonly roots: Pick<PulledRoots, 'link'>;
   readonly log: Log;
@@ -49,12 +59,12 @@ export class Resolver implements AsyncDisposable {
    * @throws StatusError what realising raises, or reading the image does.
    */
   async resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> {
-    const path = wanted.kind === 'path' ? wanted.path : await this.#pathOf(wanted.hash);
+    const path = await this.#pathOf(wanted, signal);
     await this.#realise([path], signal);
-    const lease = await this.#images.use(path, () => this.#open(path));
+    const lease = await this.#images.use(path, (unwanted) => this.#open(path, unwanted));
     try {
       // The closure of a path that is run as it is came with the path.
-      const further = lease.image.closures.filter((closure) => !pathsOf(closure).includes(path));
+      const further = lease.image.closures.filter((closure) => !namedPaths(closure).includes(path));
       await this.realise(further, signal);
       return lease;
     } catch (error) {
@@ -65,10 +75,16 @@ export class Resolver implements AsyncDisposable {
 
   /** Makes what layers name valid, and roots it as {@link resolve} does. */
   async realise(closures: readonly LayerClosure[], signal: AbortSignal): Promise<void> {
-    for (const closure of closures) await this.#realise(pathsOf(closure), signal);
+    for (const closure of closures) await this.#realise(namedPaths(closure), signal);
+  }
+
+  /** The builds that go on; what is realised is in the queue. */
+  inFlight(): readonly RealiseInFlight[] {
+    return this.#deps.built.inFlight();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#deps.built[Symbol.asyncDispose]();
     await this.#images[Symbol.asyncDispose]();
   }
 
@@ -77,21 +93,32 @@ export class Resolver implements AsyncDisposable {
     await queue.realiseForLater(paths, roots.link(paths), { signal, deadlineMs: this.#deadlineMs });
   }
 
-  async #open(path: StorePath): Promise<ServedImage> {
-    const { nix } = this.#deps;
+  async #open(path: StorePath, unwanted: AbortSignal): Promise<ServedImage> {
+    const { nix, closures } = this.#deps;
     const realStoreDir = await nix.realStoreDir();
     const store = new StoreFiles({ realStoreDir });
-    if (!(await holdsImages(path, store))) return await pathImage(path, { nix, store });
-    const set = await openImages(`${realStoreDir}/${storePathName(path)}`);
-    try {
-      return await storedImage(set);
-    } catch (error) {
-      await set[Symbol.asyncDispose]();
-      throw error;
+    if (await holdsImages(path, store)) return await archived(`${realStoreDir}/${storePathName(path)}`);
+    const description = parseDescription(await jsonOf(path, store), path);
+    if (description === undefined) return await pathImage(path, { nix, store });
+    const realise = (paths: readonly StorePath[]): Promise<void> => this.#realise(paths, unwanted);
+    return await describedImage(path, description, { nix, store, closures, realise });
+  }
+
+  async #pathOf(wanted: Wanted, signal: AbortSignal): Promise<StorePath> {
+    const { built } = this.#deps;
+    switch (wanted.kind) {
+      case 'path':
+        return isDerivation(wanted.path) ? await built.outputOf(wanted.path, signal) : wanted.path;
+      case 'flake':
+        return await built.outputOfFlake(wanted.flake, signal);
+      case 'hash':
+        return await this.#pathWithHash(wanted.hash);
+      default:
+        return wanted satisfies never;
     }
   }
 
-  async #pathOf(hash: string): Promise<StorePath> {
+  async #pathWithHash(hash: string): Promise<StorePath> {
     const { nix } = this.#deps;
     const candidates = (await readdir(await nix.realStoreDir()))
       .filter((name) => name.startsWith(`${hash}-`))
@@ -106,8 +133,27 @@ export class Resolver implements AsyncDisposable {
   }
 }
 
-function pathsOf(closure: LayerClosure): readonly StorePath[] {
-  return closure.kind === 'closure-info' ? [closure.path] : closure.paths;
+async function archived(file: string): Promise<ServedImage> {
+  const set = await openImages(file);
+  try {
+    return await storedImage(set);
+  } catch (error) {
+    await set[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** The value of a JSON file; undefined for everything else. */
+async function jsonOf(path: StorePath, store: StoreFiles): Promise<unknown> {
+  const head = await store.head(path, 64);
+  if (head === undefined || !/^\s*\{/.test(head.toString('latin1'))) return undefined;
+  const bytes = await store.head(path, MAX_JSON_BYTES + 1);
+  if (bytes === undefined || bytes.length > MAX_JSON_BYTES) return undefined;
+  try {
+    return JSON.parse(bytes.toString('utf8')) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a path is an OCI layout, or an archive (plain, gzip or zstd) such as images come in. */

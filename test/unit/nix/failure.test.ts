@@ -60,7 +60,13 @@ for (const version of readdirSync(RECORDED)) {
 }
 
 describe('failure messages', () => {
-  const empty: RealiseRecord = { messages: [], substituters: [], unknownPaths: [], httpStatus: new Map() };
+  const empty: RealiseRecord = {
+    messages: [],
+    builderLines: [],
+    substituters: [],
+    unknownPaths: [],
+    httpStatus: new Map(),
+  };
   const exit = { exitCode: 1, signal: undefined };
 
   it('tells a cache that wants credentials by its HTTP status', () => {

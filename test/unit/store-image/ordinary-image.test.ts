@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer, json } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
+import { gzipSync } from 'node:zlib';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import {
   CLOSURE_ANNOTATION,
@@ -22,13 +23,15 @@ import {
 } from '../../../src/image/descriptor.ts';
 import { silentLog } from '../../../src/log.ts';
 import { DigestCache } from '../../../src/store-image/digest-cache.ts';
+import { planNixLayer } from '../../../src/closure/nix-layer.ts';
+import { layerTar } from '../../../src/closure/layer-tar.ts';
 import { LayerDigests } from '../../../src/store-image/layer-digests.ts';
 import { ordinaryImage } from '../../../src/store-image/ordinary-image.ts';
 import type { ServedBlob, ServedImage } from '../../../src/store-image/served-image.ts';
 
 const path = (name: string) => `/nix/store/${'0'.repeat(32)}-${name}` as StorePath;
 const INFO = path('closure-info');
-const ORDINARY = Buffer.from('an ordinary layer');
+const ORDINARY = gzipSync(Buffer.alloc(1024));
 const ORDINARY_TYPE = 'application/vnd.docker.image.rootfs.diff.tar.gzip';
 
 interface Config {
@@ -99,6 +102,7 @@ describe('ordinaryImage', () => {
   let cache: DigestCache;
   let digests: LayerDigests;
   let damaged = 0;
+  let realised: LayerClosure[] = [];
   /** Each path refers to those before it. */
   let references = new Map<StorePath, readonly StorePath[]>();
   const never = new AbortController().signal;
@@ -111,6 +115,7 @@ describe('ordinaryImage', () => {
     digests = new LayerDigests({ cache, realStoreDir: async () => top });
     references = new Map();
     damaged = 0;
+    realised = [];
   });
   after(() => rmSync(top, { recursive: true }));
 
@@ -132,7 +137,8 @@ describe('ordinaryImage', () => {
       pathsOf: async (closure: LayerClosure) => (closure.kind === 'paths' ? closure.paths : [path('a')]),
     };
     const onDamage = (): void => void (damaged += 1);
-    const made = await ordinaryImage(image, { nix, closures, digests, onDamage }, signal);
+    const realise = async (found: readonly LayerClosure[]): Promise<void> => void realised.push(...found);
+    const made = await ordinaryImage(image, { nix, closures, digests, realise, onDamage }, signal);
     const read = async <T>(digest: string) =>
       (await json(await (made.blobs.get(digest) as ServedBlob).open())) as T;
     const root = await read<{ manifests?: Descriptor[] }>(made.target.descriptor.digest);
@@ -211,6 +217,20 @@ describe('ordinaryImage', () => {
     const index = (await json(await target.open())) as { manifests: Descriptor[] };
     assert.deepEqual(index.manifests[0]?.platform, { os: 'linux', architecture: 'amd64' });
     assert.equal(manifest.layers.length, 1);
+  });
+
+  it('finds what a layer without annotations names, and realises it', async () => {
+    const paths = makePaths(['a', 'b']);
+    const closure: LayerClosure = { kind: 'paths', paths };
+    const kinds = new Map(paths.map((each) => [each, { kind: 'file' } as const]));
+    const bytes = gzipSync(await buffer(layerTar(planNixLayer(kinds, closure))));
+    const layer = describeBytes(MEDIA.ociLayerGzip, bytes);
+    const image = imageOf([ordinaryLayer, layer]);
+    const blobs = new Map(image.blobs);
+    blobs.set(layer.digest, { descriptor: layer, open: async () => Readable.from([bytes]) });
+    const { manifest, closures } = await convert({ ...image, blobs });
+    assert.deepEqual([realised, closures], [[closure], [closure]]);
+    assert.equal(manifest.layers.length, 3);
   });
 
   it('leaves an image without Nix layers as it is', async () => {

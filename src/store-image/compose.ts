@@ -1,0 +1,67 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import type { LayerClosure } from '../closure/annotations.ts';
+import { type LayerEntry, planNixLayer } from '../closure/nix-layer.ts';
+import type { StorePath } from '../closure/store-path.ts';
+import { assembleImage } from '../image/assemble.ts';
+import type { BaseImage } from '../image/base-image.ts';
+import type { RunConfig } from '../image/image-config.ts';
+import { writeLayer } from '../image/layer-blob.ts';
+import { blobsOf, type OutputLayer } from '../image/output-image.ts';
+import type { Platform } from '../image/platform.ts';
+import { planRootLinks } from '../image/root-links.ts';
+import type { StoreFiles } from '../image/store-files.ts';
+import type { ServedImage } from './served-image.ts';
+
+/** What an image is composed of. */
+export interface ImageParts {
+  /** Names the image in its own records; nothing looks it up. */
+  readonly ref: string;
+  readonly platform: Platform;
+  readonly config: RunConfig;
+  readonly base: BaseImage;
+  /** How the Nix layer names what it shows. */
+  readonly closure: LayerClosure;
+  /** The valid paths that it shows. */
+  readonly paths: readonly StorePath[];
+  /** Directories that are shown at the container's root by links. */
+  readonly copyToRoots: readonly StorePath[];
+}
+
+/**
+ * Composes an image in memory: a Nix layer, a layer of links where there are any, on the base image. Same parts, same bytes.
+ *
+ * @returns disposing of it does nothing: what the base image reads from is the caller's.
+ * @throws StatusError as {@link planRootLinks} and {@link assembleImage}.
+ */
+export async function composeImage(parts: ImageParts, store: StoreFiles): Promise<ServedImage> {
+  const nixLayer = planNixLayer(await store.kinds(parts.paths), parts.closure);
+  const trees = await Promise.all(parts.copyToRoots.map((path) => store.tree(path)));
+  const rootLinks = planRootLinks(trees, nixLayer);
+  const directory = await mkdtemp(join(tmpdir(), 'nix-snapshotter-'));
+  try {
+    const image = assembleImage({
+      ...parts,
+      nixLayer: await layerOf(nixLayer, join(directory, 'nix-layer')),
+      ...(rootLinks.length === 0 ? {} : { rootLinks: await layerOf(rootLinks, join(directory, 'links')) }),
+    });
+    const { descriptor, bytes } = image.manifest;
+    return {
+      target: { descriptor, open: async () => Readable.from([bytes]) },
+      blobs: new Map(blobsOf(image).map((blob) => [blob.descriptor.digest, blob])),
+      closures: [parts.closure],
+      async [Symbol.asyncDispose]() {},
+    };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** The layer's bytes in memory: empty files and links, so that it is small. */
+async function layerOf(entries: readonly LayerEntry[], name: string): Promise<OutputLayer> {
+  const { file, ...layer } = await writeLayer(entries, 'gzip', name);
+  const bytes = await readFile(file);
+  return { ...layer, open: async () => Readable.from([bytes]) };
+}

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import pino from 'pino';
+import type { StorePath } from '../../../src/closure/store-path.ts';
+import { BuiltPaths, type BuildPolicy } from '../../../src/store-image/built-paths.ts';
+
+const path = (name: string): StorePath => `/nix/store/${'c'.repeat(32)}-${name}` as StorePath;
+const DRV = path('hello.drv');
+const OUT = path('hello');
+const SIGNAL = new AbortController().signal;
+
+function built(policy: BuildPolicy) {
+  const calls: string[] = [];
+  const valid = new Set<StorePath>();
+  const builder = {
+    async realise(paths: readonly StorePath[]) {
+      calls.push(`build ${paths.join(' ')}`);
+      await setTimeout(50);
+      valid.add(OUT);
+    },
+    async outputs() {
+      return [OUT, path('hello-dev')];
+    },
+    async instantiate(flake: string) {
+      calls.push(`evaluate ${flake}`);
+      return DRV;
+    },
+    async removeRoot() {},
+  };
+  const paths = new BuiltPaths(
+    { policy, deadlineMs: 1000, graceMs: 1000 },
+    {
+      builder,
+      nix: { valid: async () => valid },
+      roots: { link: () => '/tmp/root' },
+      log: pino({ level: 'silent' }),
+    },
+  );
+  return { paths, calls, valid };
+}
+
+describe('what may be built', () => {
+  it('is nothing unless a setting says so, which the refusal names', async () => {
+    await using never = built('never').paths;
+    const refusal = {
+      code: 'FailedPrecondition',
+      message: /not built on this node; resolver\.build = "drv" or "flake"/,
+    };
+    await assert.rejects(never.outputOf(DRV, SIGNAL), refusal);
+    await using drv = built('drv').paths;
+    assert.equal(await drv.outputOf(DRV, SIGNAL), OUT);
+    await assert.rejects(drv.outputOfFlake('path:x', SIGNAL), { message: /resolver\.build = "flake"/ });
+  });
+
+  it('is built once, however many ask, and again when its output is gone', async () => {
+    const { paths, calls, valid } = built('flake');
+    await using _ = paths;
+    assert.deepEqual(
+      await Promise.all([
+        paths.outputOfFlake('f', SIGNAL),
+        paths.outputOfFlake('f', SIGNAL),
+        paths.outputOf(DRV, SIGNAL),
+      ]),
+      [OUT, OUT, OUT],
+    );
+    assert.deepEqual(calls.toSorted(), [`build ${DRV}`, 'evaluate f']);
+    await paths.outputOfFlake('f', SIGNAL);
+    assert.equal(calls.length, 2);
+    valid.clear();
+    await paths.outputOfFlake('f', SIGNAL);
+    assert.equal(calls.length, 4);
+  });
+});
