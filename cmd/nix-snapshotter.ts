@@ -64,6 +64,59 @@ const parser = yargs(hideBin(process.argv))
       await printStatus(options);
     },
   )
+  .command(
+    'setup',
+    'Make containerd and its clients use the daemon, or undo that',
+    (command) =>
+      command
+        .option('containerd', {
+          type: 'boolean',
+          default: false,
+          describe: 'Set up containerd, with CRI and the kubelet',
+        })
+        .option('k3s', { type: 'boolean', default: false, describe: 'Set up k3s' })
+        .option('nerdctl', { type: 'boolean', default: false, describe: 'Set up nerdctl' })
+        .option('podman', { type: 'boolean', default: false, describe: 'Set up podman, buildah and skopeo' })
+        .option('print', {
+          type: 'boolean',
+          default: false,
+          describe: 'Only show the files, to be placed by hand',
+        })
+        .option('dry-run', { type: 'boolean', default: false, describe: 'Only show what would change' })
+        .option('undo', { type: 'boolean', default: false, describe: 'Remove what setup wrote' })
+        .option('config', {
+          alias: 'c',
+          type: 'string',
+          requiresArg: true,
+          describe: `The daemon's configuration file [${DEFAULT_CONFIG_PATH}]`,
+        })
+        .option('root-dir', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Top of a file tree to set up in place of this node, such as an image that is built',
+        })
+        .option('containerd-version', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Version of a containerd that cannot be asked, such as 2.3.7',
+        })
+        .check(({ containerd, k3s, nerdctl, podman, print, undo, dryRun }) => {
+          if (!(containerd || k3s || nerdctl || podman))
+            throw new StatusError(
+              'InvalidArgument',
+              'setup: give --containerd, --k3s, --nerdctl or --podman',
+            );
+          if (print && (undo || dryRun))
+            throw new StatusError('InvalidArgument', 'setup: --print goes with neither --undo nor --dry-run');
+          return true;
+        }),
+    async ({ containerd, k3s, nerdctl, podman, ...options }) => {
+      const chosen = { containerd, k3s, nerdctl, podman };
+      const { TARGETS } = await import('../src/setup/file-change.ts');
+      const { setupCommand } = await import('../src/setup-command.ts');
+      await setupCommand({ ...options, targets: TARGETS.filter((target) => chosen[target]) });
+    },
+  )
   .strict()
   .version(VERSION)
   .help()

@@ -1,0 +1,40 @@
+import type { Removal } from './file-change.ts';
+import { parseYaml } from './k3s.ts';
+import { withoutLines } from './toml-edit.ts';
+
+/**
+ * Takes what setup wrote out of a file that somebody has changed since.
+ *
+ * @returns undefined when it is not there as it was written: then the file is left to its owner.
+ */
+export function withoutOurs(path: string, text: string, removal: Removal): string | undefined {
+  switch (removal.kind) {
+    case 'file':
+      return undefined;
+    case 'lines':
+      return withoutLines(text, removal.lines);
+    case 'json-keys':
+      return withoutJsonKeys(text, removal.keys);
+    case 'yaml-keys': {
+      const document = parseYaml(path, text);
+      for (const key of removal.keys) document.deleteIn(key);
+      return String(document);
+    }
+  }
+}
+
+function withoutJsonKeys(text: string, keys: readonly (readonly string[])[]): string | undefined {
+  let file: unknown;
+  try {
+    file = JSON.parse(text);
+  } catch {
+    // Not JSON any more: its owner has other plans.
+    return undefined;
+  }
+  for (const key of keys) {
+    let table: unknown = file;
+    for (const name of key.slice(0, -1)) table = (table as Record<string, unknown> | undefined)?.[name];
+    if (typeof table === 'object' && table !== null) Reflect.deleteProperty(table, key.at(-1) ?? '');
+  }
+  return `${JSON.stringify(file, undefined, 2)}\n`;
+}

@@ -1,0 +1,219 @@
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { DEFAULT_CONFIG_PATH, loadConfig } from '../config/load.ts';
+import { type Config, configSchema } from '../config/schema.ts';
+import { StatusError } from '../errors.ts';
+import { makeDirectories } from '../host/make-directories.ts';
+import { refuseGoRoot } from '../metadata/go-root.ts';
+import { type ContainerdFiles, readContainerdFiles } from './containerd-files.ts';
+import { checkDump, containerdRelease, dumpConfig } from './containerd-program.ts';
+import { describePrint } from './describe-print.ts';
+import { execute, manifestFile } from './execute.ts';
+import type { FileState, Target } from './file-change.ts';
+import { type Manifest, parseManifest } from './manifest.ts';
+import { NodeFiles } from './node-files.ts';
+import { filesOfPlan, type Plan, planSetup, type UserPaths } from './plan.ts';
+import { describeSteps, hiddenToken, restartCommands } from './report.ts';
+import { imagesAfterSetup, imagesAfterUndo } from './existing-images.ts';
+import { setupSteps, type Steps, undoSteps } from './steps.ts';
+
+export interface SetupOptions {
+  readonly targets: readonly Target[];
+  /** Show the files, to be placed by hand. */
+  readonly print: boolean;
+  /** Show what would change. */
+  readonly dryRun: boolean;
+  readonly undo: boolean;
+  /** Top of the file tree that is set up; the running node's own unless told. */
+  readonly rootDir?: string | undefined;
+  /** The daemon's configuration file. */
+  readonly config?: string | undefined;
+  /** Of a containerd that cannot be asked. */
+  readonly containerdVersion?: string | undefined;
+}
+
+export interface SetupDeps {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly uid: number;
+  readonly write: (text: string) => void;
+  /** Reads the daemon's token, and makes one where there is none. */
+  readonly loadToken: (file: string) => Promise<string>;
+}
+
+/** What one run works with. */
+interface Session extends SetupOptions, SetupDeps {
+  readonly files: NodeFiles;
+  readonly configFile: string;
+  readonly daemon: Config;
+  readonly user: UserPaths;
+  /** As the node knows it. */
+  readonly tokenFile: string;
+}
+
+/**
+ * The `setup` command: makes containerd and its clients use the daemon, or undoes that.
+ *
+ * @throws StatusError naming the file, the cause and the next step; nothing is written then.
+ */
+export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<void> {
+  const files = new NodeFiles({ rootDir: options.rootDir ?? '/', onlyRead: options.print });
+  const configFile = options.config ?? DEFAULT_CONFIG_PATH;
+  const isThere = (await files.read(configFile)) !== undefined;
+  if (!isThere && options.config !== undefined && !options.undo && options.rootDir === undefined) {
+    throw new StatusError(
+      'FailedPrecondition',
+      `configuration ${configFile} is not there; make it, or leave --config out`,
+    );
+  }
+  const daemon = isThere ? await loadConfig(files.here(configFile), {}) : v.parse(configSchema, {});
+  const isRoot = deps.uid === 0 || options.rootDir !== undefined;
+  const home = options.rootDir === undefined ? (deps.env['HOME'] ?? '/root') : '/root';
+  const configHome =
+    options.rootDir === undefined
+      ? (deps.env['XDG_CONFIG_HOME'] ?? join(home, '.config'))
+      : join(home, '.config');
+  const session: Session = {
+    ...options,
+    ...deps,
+    files,
+    configFile,
+    daemon,
+    user: { isRoot, configHome },
+    tokenFile: join(daemon.root, 'resolver-token'),
+  };
+  if (options.undo) return await undo(session);
+  refuseGoRoot(files.here(daemon.root));
+  if (options.print) return await print(session);
+  await setUp(session);
+}
+
+async function setUp(session: Session): Promise<void> {
+  const { files, daemon, tokenFile, targets, dryRun, write } = session;
+  const manifest = await readManifest(session);
+  const containerd = await readContainerd(session);
+  const found = (await files.read(tokenFile))?.text.trim();
+  let planned = await planFor(session, containerd, manifest, found ?? hiddenToken(tokenFile));
+  if (!dryRun && found === undefined) {
+    await makeDirectories(files.here(daemon.root), 0o700);
+    const token = await session.loadToken(files.here(tokenFile));
+    planned = await planFor(session, containerd, manifest, token);
+  }
+  const { plan, steps } = planned;
+  const isDone = steps.files.every(({ kind }) => kind === 'unchanged');
+  if (!dryRun && !isDone) {
+    const verify = await dumpCheck(session);
+    await execute({ root: daemon.root, steps, ...(verify === undefined ? {} : { verify }) }, files);
+  }
+  write(describeSteps(steps.files, dryRun, hider(found, tokenFile)));
+  for (const note of plan.notes) write(`${note}\n`);
+  if (isDone) return write('nothing to change\n');
+  if (dryRun) return;
+  tellRestart(session, restartCommands(targets, false));
+  write(imagesAfterSetup(targets));
+}
+
+async function undo(session: Session): Promise<void> {
+  const { files, daemon, targets, dryRun, write } = session;
+  const manifest = await readManifest(session);
+  const states = await statesOf(files, Object.keys(manifest));
+  const steps = undoSteps(targets, states, manifest);
+  if (!dryRun) await execute({ root: daemon.root, steps }, files);
+  const token = (await files.read(session.tokenFile))?.text.trim();
+  write(describeSteps(steps.files, dryRun, hider(token, session.tokenFile)));
+  if (steps.files.length === 0) return write('nothing to undo: setup has written nothing here for that\n');
+  if (dryRun) return;
+  tellRestart(session, restartCommands(targets, true));
+  write(imagesAfterUndo(targets));
+}
+
+async function print(session: Session): Promise<void> {
+  const containerd = await readContainerd(session);
+  const token = hiddenToken(session.tokenFile);
+  const plan = planSetup(session.targets, {
+    ...factsOf(session, containerd, token),
+    // As if nothing were there: what belongs to others is not shown.
+    texts: new Map(),
+  });
+  session.write(describePrint(plan.changes.map(({ change }) => change)));
+  for (const note of plan.notes) session.write(`# ${note}\n`);
+}
+
+async function planFor(
+  session: Session,
+  containerd: (ContainerdFiles & { readonly release: string }) | undefined,
+  manifest: Manifest,
+  token: string,
+): Promise<{ readonly plan: Plan; readonly steps: Steps }> {
+  const { files, targets, configFile, user } = session;
+  const inputs = await statesOf(files, filesOfPlan(targets, configFile, user));
+  const texts = new Map([...inputs].map(([path, { text }]) => [path, text]));
+  const plan = planSetup(targets, { ...factsOf(session, containerd, token), texts });
+  const states = await statesOf(
+    files,
+    plan.changes.map(({ change }) => change.path),
+  );
+  return { plan, steps: setupSteps(plan.changes, states, manifest) };
+}
+
+function factsOf(
+  { configFile, daemon, user }: Session,
+  containerd: (ContainerdFiles & { readonly release: string }) | undefined,
+  token: string,
+) {
+  const platform = process.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64';
+  return {
+    configFile,
+    config: daemon,
+    token,
+    platform,
+    user,
+    ...(containerd === undefined ? {} : { containerd }),
+  };
+}
+
+async function readContainerd({ targets, containerdVersion, rootDir, files }: Session) {
+  if (!targets.includes('containerd')) return undefined;
+  if (containerdVersion === undefined && rootDir !== undefined) {
+    throw new StatusError(
+      'InvalidArgument',
+      'with --root-dir the containerd that will run there cannot be asked: give --containerd-version, such as 2.3.7',
+    );
+  }
+  const release = containerdVersion ?? (await containerdRelease());
+  return { release, ...(await readContainerdFiles(release, files)) };
+}
+
+/** Where the node's own containerd is set up, it tells whether it understands; what it makes of its files now is kept for that. */
+async function dumpCheck({ targets, rootDir, containerdVersion, daemon }: Session) {
+  if (!targets.includes('containerd') || rootDir !== undefined || containerdVersion !== undefined)
+    return undefined;
+  const before = await dumpConfig();
+  return async () => checkDump(before, await dumpConfig(), daemon.address);
+}
+
+async function readManifest({ files, daemon }: Session): Promise<Manifest> {
+  const path = manifestFile(daemon.root);
+  return parseManifest(path, (await files.read(path))?.text);
+}
+
+async function statesOf(files: NodeFiles, paths: readonly string[]): Promise<ReadonlyMap<string, FileState>> {
+  const states = new Map<string, FileState>();
+  for (const path of paths) {
+    const state = await files.read(path);
+    if (state !== undefined) states.set(path, state);
+  }
+  return states;
+}
+
+function tellRestart({ write }: Session, commands: readonly string[]): void {
+  if (commands.length > 0)
+    write(`\nNow run, in this order:\n${commands.map((one) => `  ${one}\n`).join('')}`);
+}
+
+/** Leaves the token out of what is shown, as it is and as part of a password. */
+function hider(token: string | undefined, tokenFile: string): (text: string) => string {
+  if (token === undefined || token === '') return (text) => text;
+  const basic = Buffer.from(`nix-snapshotter:${token}`).toString('base64');
+  const hidden = hiddenToken(tokenFile);
+  return (text) => text.replaceAll(token, hidden).replaceAll(basic, hidden);
+}
