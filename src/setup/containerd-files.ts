@@ -1,6 +1,5 @@
 import { glob } from 'node:fs/promises';
-import { dirname, matchesGlob, resolve } from 'node:path';
-import { relative } from 'node:path';
+import { dirname, matchesGlob, relative, resolve } from 'node:path';
 import { StatusError } from '../errors.ts';
 import type { ConfigFile } from './containerd-drop-in.ts';
 import type { NodeFiles } from './node-files.ts';
@@ -9,7 +8,10 @@ import { parseToml } from './toml-edit.ts';
 export const CONTAINERD_CONFIG = '/etc/containerd/config.toml';
 /** A name that comes late in the order in which containerd merges. */
 export const DROP_IN = '/etc/containerd/conf.d/90-nix-snapshotter.toml';
-/** What the main file imports to have the drop-in; containerd 2.2 and later do unless told. */
+/**
+ * What the main file imports to have the drop-in. containerd 2.2 and later show it as imported whatever the main file says ("containerd
+ * config dump"), and do not import it unless the main file says so.
+ */
 export const DROP_IN_PATTERN = '/etc/containerd/conf.d/*.toml';
 /** Files that import each other come to an end here. */
 const MAX_FILES = 100;
@@ -25,19 +27,16 @@ export interface ContainerdFiles {
 /**
  * Reads the main file and all it imports.
  *
- * @param release as containerd says, such as `2.3.7`.
  * @throws StatusError FailedPrecondition naming a file that cannot be used.
  */
-export async function readContainerdFiles(release: string, node: NodeFiles): Promise<ContainerdFiles> {
+export async function readContainerdFiles(node: NodeFiles): Promise<ContainerdFiles> {
   const main = await node.read(CONTAINERD_CONFIG);
   // Without a main file no release imports anything.
   if (main === undefined) return { files: [], importsDropIn: false };
   const files: ConfigFile[] = [{ path: CONTAINERD_CONFIG, text: main.text }];
-  const byDefault = /^(1\.|2\.[01]\b)/.test(release) ? [] : [DROP_IN_PATTERN];
   let importsDropIn = false;
   for (const file of files) {
-    const patterns = [...(file.path === CONTAINERD_CONFIG ? byDefault : []), ...importsOf(file)];
-    for (const pattern of patterns) {
+    for (const pattern of importsOf(file)) {
       if (pattern === DROP_IN || matchesGlob(DROP_IN, pattern)) importsDropIn = true;
       for (const path of await matching(pattern, node)) {
         if (path === DROP_IN || files.some((known) => known.path === path)) continue;

@@ -108,8 +108,8 @@ async function setUp(session: Session): Promise<void> {
   for (const note of plan.notes) write(`${note}\n`);
   if (isDone) return write('nothing to change\n');
   if (dryRun) return;
-  tellRestart(session, restartCommands(targets, false));
   write(imagesAfterSetup(targets));
+  tellRestart(session, restartCommands(targets, false));
 }
 
 async function undo(session: Session): Promise<void> {
@@ -122,8 +122,8 @@ async function undo(session: Session): Promise<void> {
   write(describeSteps(steps.files, dryRun, hider(token, session.tokenFile)));
   if (steps.files.length === 0) return write('nothing to undo: setup has written nothing here for that\n');
   if (dryRun) return;
-  tellRestart(session, restartCommands(targets, true));
   write(imagesAfterUndo(targets));
+  tellRestart(session, restartCommands(targets, true));
 }
 
 async function print(session: Session): Promise<void> {
@@ -180,7 +180,7 @@ async function readContainerd({ targets, containerdVersion, rootDir, files }: Se
     );
   }
   const release = containerdVersion ?? (await containerdRelease());
-  return { release, ...(await readContainerdFiles(release, files)) };
+  return { release, ...(await readContainerdFiles(files)) };
 }
 
 /** Where the node's own containerd is set up, it tells whether it understands; what it makes of its files now is kept for that. */

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { chmod, glob, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { loadAccessToken } from '../../../src/resolver/access-token.ts';
+import type { Target } from '../../../src/setup/file-change.ts';
+import { runSetup, type SetupOptions } from '../../../src/setup/run.ts';
+
+const MAIN = '/etc/containerd/config.toml';
+const DROP_IN = '/etc/containerd/conf.d/90-nix-snapshotter.toml';
+const HOSTS = '/etc/containerd/certs.d/nix_0_/hosts.toml';
+const AUTH = '/root/.config/containers/auth.json';
+const ROOT = '/var/lib/containerd/io.containerd.snapshotter.v1.nix';
+const OWN_MAIN = 'version = 3\n# mine\n[grpc]\n  address = "/run/containerd/containerd.sock"\n';
+const ALL: readonly Target[] = ['containerd', 'k3s', 'nerdctl', 'podman'];
+
+describe('setup of a file tree', () => {
+  let rootDir: string;
+  beforeEach(async () => {
+    rootDir = await mkdtemp(join(tmpdir(), 'setup-'));
+  });
+  afterEach(async () => await rm(rootDir, { recursive: true }));
+
+  const here = (path: string) => join(rootDir, path);
+  const put = async (path: string, content: string | Uint8Array, mode = 0o644) => {
+    await mkdir(dirname(here(path)), { recursive: true });
+    await writeFile(here(path), content);
+    await chmod(here(path), mode);
+  };
+  const setup = async (targets: readonly Target[], more: Partial<SetupOptions> = {}): Promise<string> => {
+    let said = '';
+    await runSetup(
+      { targets, print: false, dryRun: false, undo: false, rootDir, containerdVersion: '2.3.7', ...more },
+      { env: {}, uid: 0, write: (text) => (said += text), loadToken: loadAccessToken },
+    );
+    return said;
+  };
+  const filesBelow = async (): Promise<ReadonlyMap<string, string>> => {
+    const entries = await Array.fromAsync(glob('**', { cwd: rootDir, withFileTypes: true }));
+    const files = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name));
+    return new Map(
+      await Promise.all(
+        files.map(
+          async (file) => [file, `${(await stat(file)).mode} ${await readFile(file, 'utf8')}`] as const,
+        ),
+      ),
+    );
+  };
+
+  it('a second run finds nothing to change, and undo leaves every byte as it was', async () => {
+    await put(MAIN, OWN_MAIN, 0o640);
+    await put(AUTH, '{"auths":{}}', 0o644);
+    await put('/etc/rancher/k3s/registries.yaml', 'mirrors: {}\n');
+    const before = await filesBelow();
+    assert.match(await setup(ALL), /created .*hosts\.toml/);
+    for (const secret of [HOSTS, AUTH, '/etc/rancher/k3s/registries.yaml', `${ROOT}/setup.json`])
+      assert.equal((await stat(here(secret))).mode & 0o777, 0o600, secret);
+    assert.equal((await stat(here(MAIN))).mode & 0o777, 0o640);
+    const between = await filesBelow();
+    assert.match(await setup(ALL), /nothing to change/);
+    assert.deepEqual(await filesBelow(), between);
+    await setup(ALL, { undo: true });
+    const after = new Map(await filesBelow());
+    assert.ok(after.delete(here(`${ROOT}/resolver-token`)));
+    assert.deepEqual(after, before);
+    assert.match(await setup(ALL, { undo: true }), /nothing to undo/);
+  });
+
+  it('nothing is written in a dry run, and no secret is shown', async () => {
+    await put(MAIN, OWN_MAIN);
+    const said = await setup(['containerd'], { dryRun: true });
+    assert.match(said, /would create {2}\/etc\/containerd\/certs\.d\/nix_0_\/hosts\.toml\n--- \/dev\/null/);
+    assert.match(said, /\+imports = \["\/etc\/containerd\/conf\.d\/\*\.toml"\]/);
+    assert.equal((await filesBelow()).size, 1);
+    await setup(ALL);
+    const token = (await readFile(here(`${ROOT}/resolver-token`), 'utf8')).trim();
+    for (const shown of [await setup(ALL, { undo: true, dryRun: true }), await setup(ALL, { print: true })]) {
+      assert.ok(!shown.includes(token));
+      assert.ok(!shown.includes(Buffer.from(`nix-snapshotter:${token}`).toString('base64')));
+      assert.ok(shown.includes(`<the text of ${ROOT}/resolver-token>`));
+    }
+    assert.ok(existsSync(here(DROP_IN)));
+  });
+
+  it('what was changed since is kept: our lines go, a file of ours is left and told', async () => {
+    await put(MAIN, OWN_MAIN);
+    await setup(['containerd', 'podman']);
+    await put(MAIN, `${await readFile(here(MAIN), 'utf8')}[debug]\nlevel = "debug"\n`);
+    await put(HOSTS, 'server = "http://other"\n');
+    const auth = JSON.parse(await readFile(here(AUTH), 'utf8')) as { auths: object };
+    await put(AUTH, JSON.stringify({ auths: { ...auth.auths, other: { auth: 'y' } } }));
+    await assert.rejects(setup(['containerd']), {
+      code: 'FailedPrecondition',
+      message: /hosts\.toml was changed since setup wrote it; compare/,
+    });
+    const said = await setup(['containerd', 'podman'], { undo: true });
+    assert.match(said, /LEFT +\/etc\/containerd\/certs\.d\/nix_0_\/hosts\.toml: changed since/);
+    assert.equal(await readFile(here(MAIN), 'utf8'), `${OWN_MAIN}[debug]\nlevel = "debug"\n`);
+    assert.equal(await readFile(here(HOSTS), 'utf8'), 'server = "http://other"\n');
+    assert.deepEqual(JSON.parse(await readFile(here(AUTH), 'utf8')), { auths: { other: { auth: 'y' } } });
+    assert.equal(existsSync(here(DROP_IN)), false);
+  });
+
+  it('undo of one target leaves what another still needs', async () => {
+    await setup(['containerd', 'nerdctl']);
+    assert.match(await setup(['containerd'], { undo: true }), /hosts\.toml: still needed for nerdctl/);
+    assert.ok(existsSync(here(HOSTS)));
+    assert.equal(existsSync(here(DROP_IN)), false);
+    await setup(['nerdctl'], { undo: true });
+    assert.equal(existsSync(here('/etc/containerd')), false);
+  });
+
+  it('a later run with other settings is undone together with the first', async () => {
+    await put(MAIN, OWN_MAIN);
+    await setup(['containerd']);
+    await put('/etc/nix-snapshotter/config.toml', '[resolver]\naddress = "127.0.0.1:9999"\n');
+    assert.match(await setup(['containerd']), /changed +\/etc\/containerd\/certs\.d\/nix_0_/);
+    assert.match(await readFile(here(HOSTS), 'utf8'), /127\.0\.0\.1:9999/);
+    await setup(['containerd'], { undo: true });
+    assert.equal(await readFile(here(MAIN), 'utf8'), OWN_MAIN);
+    assert.equal(existsSync(here(HOSTS)), false);
+  });
+
+  it('a step that fails takes back those before it', async () => {
+    await put(MAIN, OWN_MAIN);
+    await put('/etc/nerdctl', 'a file where a directory belongs');
+    const before = await filesBelow();
+    await assert.rejects(setup(['containerd', 'nerdctl']), {
+      code: 'FailedPrecondition',
+      message: /^\/etc\/nerdctl\/nerdctl\.toml: E/,
+    });
+    const after = new Map(await filesBelow());
+    after.delete(here(`${ROOT}/resolver-token`));
+    assert.deepEqual(after, before);
+    assert.equal(existsSync(here('/etc/containerd/certs.d')), false);
+  });
+
+  for (const [what, prepare, told] of [
+    [
+      'a directory in place of the file',
+      () => mkdir(here(MAIN), { recursive: true }),
+      /config\.toml is a directory/,
+    ],
+    ['bytes that are no text', () => put(MAIN, Uint8Array.of(0xff, 0xfe)), /config\.toml is not UTF-8 text/],
+    ['no TOML', () => put(MAIN, 'version = '), /config\.toml is not TOML/],
+    [
+      'a link into the Nix store',
+      async () => {
+        await mkdir(here('/etc/containerd'), { recursive: true });
+        await symlink('/nix/store/h-config.toml', here(MAIN));
+      },
+      /NixOS makes it.*virtualisation\.containerd\.settings/,
+    ],
+    [
+      'a link to nowhere',
+      async () => {
+        await mkdir(here('/etc/containerd'), { recursive: true });
+        await symlink('/nowhere', here(MAIN));
+      },
+      /is a link to \/nowhere, where nothing is/,
+    ],
+    [
+      'a file of somebody else',
+      () => put(HOSTS, 'server = "http://mine"\n'),
+      /hosts\.toml is there and not from setup/,
+    ],
+    ['a root of the Go version', () => put(`${ROOT}/metadata.db`, ''), /belongs to the Go version/],
+    [
+      'a manifest that is none',
+      () => put(`${ROOT}/setup.json`, '{"version":2}'),
+      /setup\.json is not what setup wrote/,
+    ],
+    [
+      'an unusable configuration of the daemon',
+      () => put('/etc/nix-snapshotter/config.toml', 'a = 1'),
+      /config\.toml: a: /,
+    ],
+  ] as const) {
+    it(`${what} is told, and nothing is written`, async () => {
+      await prepare();
+      const before = await filesBelow().catch(() => undefined);
+      await assert.rejects(setup(['containerd']), { message: told });
+      assert.deepEqual(await filesBelow().catch(() => undefined), before);
+    });
+  }
+
+  it('what NixOS makes can be shown to be placed by its options', async () => {
+    await put('/nix/store/h-config.toml', OWN_MAIN);
+    await mkdir(here('/etc/containerd'), { recursive: true });
+    await symlink(here('/nix/store/h-config.toml'), here(MAIN));
+    const said = await setup(['containerd'], { print: true });
+    assert.match(said, /# add to \/etc\/containerd\/config\.toml\nimports = /);
+    assert.match(said, /\[proxy_plugins\.nix\]/);
+  });
+
+  it('a link to another file stays a link', async () => {
+    await put('/data/config.toml', OWN_MAIN);
+    await mkdir(here('/etc/containerd'), { recursive: true });
+    await symlink(here('/data/config.toml'), here(MAIN));
+    await setup(['containerd']);
+    assert.match(await readFile(here('/data/config.toml'), 'utf8'), /imports/);
+    await setup(['containerd'], { undo: true });
+    assert.equal(await readFile(here(MAIN), 'utf8'), OWN_MAIN);
+  });
+
+  it('another containerd than this node’s has to be named', async () => {
+    await assert.rejects(setup(['containerd'], { containerdVersion: undefined }), {
+      code: 'InvalidArgument',
+      message: /give --containerd-version/,
+    });
+  });
+});
