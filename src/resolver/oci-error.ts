@@ -21,10 +21,15 @@ const ANSWERS: Partial<Record<StatusCode, { readonly status: number; readonly co
   DeadlineExceeded: { status: 504, code: 'UNKNOWN' },
 };
 
-export function ociError(error: unknown): OciError {
+/** @param unknown what was asked for, where it is not there. */
+export function ociError(
+  error: unknown,
+  unknown: 'BLOB_UNKNOWN' | 'MANIFEST_UNKNOWN' = 'MANIFEST_UNKNOWN',
+): OciError {
   if (!(error instanceof StatusError))
     return encode(INTERNAL, 'internal error; see the log of nix-snapshotter');
-  return encode(ANSWERS[error.code] ?? INTERNAL, error.message);
+  const { status, code } = ANSWERS[error.code] ?? INTERNAL;
+  return encode({ status, code: error.code === 'NotFound' ? unknown : code }, error.message);
 }
 
 function encode({ status, code }: { status: number; code: string }, message: string): OciError {

@@ -21,6 +21,8 @@ export interface RegistryServerOptions {
   /** 0 takes any that is free. */
   readonly port: number;
   readonly token: string;
+  /** How long a client may take to send a request, in milliseconds. */
+  readonly requestTimeoutMs?: number;
 }
 
 /** Finds the image of a reference. */
@@ -38,9 +40,13 @@ export interface RegistryServerDeps {
 /** A node runs some tens of pulls at a time; each holds a connection while Nix works. */
 const MAX_CONNECTIONS = 512;
 const MAX_HEADER_BYTES = 16 * 1024;
-const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 10_000;
+/** How late a slow client is noticed. */
+const CHECK_MS = 1000;
 /** Repositories for clients whose host has no snapshotter of ours. */
 const LAYERS = 'layers/';
+/** A path has any tag that somebody writes; clients that list tags (`skopeo inspect`) are told the one that stands for none. */
+const NO_TAG = 'latest';
 
 /**
  * The pull side of an OCI registry (OCI distribution specification 1.1) whose repositories are store paths. Listens on
@@ -53,22 +59,28 @@ export class RegistryServer implements AsyncDisposable {
   readonly #recentTags = new RecentTags();
   readonly #deps: RegistryServerDeps;
 
-  private constructor(token: string, deps: RegistryServerDeps) {
+  private constructor(
+    { token, requestTimeoutMs = REQUEST_TIMEOUT_MS }: RegistryServerOptions,
+    deps: RegistryServerDeps,
+  ) {
     this.#token = token;
     this.#deps = deps;
     this.#server = createServer(
-      { maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: HEADERS_TIMEOUT_MS },
+      {
+        maxHeaderSize: MAX_HEADER_BYTES,
+        headersTimeout: requestTimeoutMs,
+        requestTimeout: requestTimeoutMs,
+        connectionsCheckingInterval: Math.min(CHECK_MS, requestTimeoutMs),
+      },
       (request, response) => void this.#answer(request, response),
     );
     this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
   /** @throws StatusError FailedPrecondition when the address cannot be listened on. */
-  static async listen(
-    { host, port, token }: RegistryServerOptions,
-    deps: RegistryServerDeps,
-  ): Promise<RegistryServer> {
-    const registry = new RegistryServer(token, deps);
+  static async listen(options: RegistryServerOptions, deps: RegistryServerDeps): Promise<RegistryServer> {
+    const { host, port } = options;
+    const registry = new RegistryServer(options, deps);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     registry.#server.once('error', reject).listen(port, host, resolve);
     try {
@@ -125,12 +137,17 @@ export class RegistryServer implements AsyncDisposable {
           MEDIA.ociIndex,
         );
         return;
+      case 'tags':
+        wantedOf(route.repository, NO_TAG);
+        sendJson(response, 200, { name: route.repository, tags: [NO_TAG] });
+        return;
       case 'manifest':
         await this.#manifest(route, request, response, signal);
         return;
       case 'blob': {
         using lease = await this.#resolve(route.repository, route.digest, signal);
         const blob = blobOf(lease, route.digest, 'BLOB');
+        response.setHeader('Docker-Content-Digest', route.digest);
         await sendBlob(request, response, blob, 'application/octet-stream');
       }
     }
@@ -160,9 +177,8 @@ export class RegistryServer implements AsyncDisposable {
   async #resolve(repository: string, asked: string, signal: AbortSignal): Promise<ImageLease> {
     const { resolver, layers } = this.#deps;
     const reference = this.#recentTags.tagOf(repository, asked) ?? asked;
-    if (!repository.startsWith(LAYERS))
-      return await resolver.resolve(parseWanted(repository, reference), signal);
-    return await layers.resolve(parseWanted(repository.slice(LAYERS.length), reference), signal);
+    const images = repository.startsWith(LAYERS) ? layers : resolver;
+    return await images.resolve(wantedOf(repository, reference), signal);
   }
 
   /**
@@ -184,7 +200,8 @@ export class RegistryServer implements AsyncDisposable {
       response.destroy();
       return;
     }
-    const { status, body } = ociError(error);
+    const isBlob = request.url?.includes('/blobs/') === true;
+    const { status, body } = ociError(error, isBlob ? 'BLOB_UNKNOWN' : 'MANIFEST_UNKNOWN');
     if (status >= 500) log.warn(fields, 'the resolver failed');
     else log.debug(fields, 'the resolver refused');
     response.writeHead(status, { 'Content-Type': 'application/json', 'Content-Length': body.length });
@@ -227,6 +244,10 @@ const WRONG_TOKEN =
 const UNAUTHORIZED =
   'the token of the resolver is missing or wrong: it is in resolver-token below the root of nix-snapshotter; ' +
   'put it into hosts.toml, or log in with it as password';
+
+function wantedOf(repository: string, reference: string): Wanted {
+  return parseWanted(repository.startsWith(LAYERS) ? repository.slice(LAYERS.length) : repository, reference);
+}
 
 function blobOf({ image }: ImageLease, digest: string, what: 'BLOB' | 'MANIFEST'): ServedBlob {
   const blob = image.blobs.get(digest);

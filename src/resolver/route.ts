@@ -7,11 +7,13 @@ export type Route =
   | { readonly kind: 'base' }
   | { readonly kind: 'manifest'; readonly repository: string; readonly reference: string }
   | { readonly kind: 'blob'; readonly repository: string; readonly digest: string }
-  | { readonly kind: 'referrers' };
+  | { readonly kind: 'referrers' }
+  | { readonly kind: 'tags'; readonly repository: string };
 
 /** A repository has at most 255 characters, a tag 128. */
 const MAX_URL = 1024;
 const PATH = /^\/v2\/(?<repository>[^?]+)\/(?<what>manifests|blobs|referrers)\/(?<reference>[^/?]+)$/;
+const TAGS = /^\/v2\/(?<repository>[^?]+)\/tags\/list$/;
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /**
@@ -27,6 +29,8 @@ export function parseRoute({ method, url = '' }: Pick<IncomingMessage, 'method' 
   if (url.length > MAX_URL) throw new StatusError('InvalidArgument', `the path is longer than ${MAX_URL}`);
   const path = url.split('?', 1)[0] ?? '';
   if (path === '/v2/' || path === '/v2') return { kind: 'base' };
+  const listed = TAGS.exec(path)?.groups?.['repository'];
+  if (listed !== undefined) return { kind: 'tags', repository: listed };
   const { repository = '', what, reference = '' } = PATH.exec(path)?.groups ?? {};
   switch (what) {
     case 'manifests':

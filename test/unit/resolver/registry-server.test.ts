@@ -124,7 +124,9 @@ describe('RegistryServer', () => {
 
   it('gives blobs, whole and in part', async () => {
     const layer = `/v2/${HASH}-x/blobs/${LAYER.descriptor.digest}`;
-    assert.equal(await (await ask(layer)).text(), '0123456789');
+    const whole = await ask(layer);
+    assert.equal(whole.headers.get('docker-content-digest'), LAYER.descriptor.digest);
+    assert.equal(await whole.text(), '0123456789');
     const part = await ask(layer, { headers: { ...AUTHORIZED, range: 'bytes=2-4' } });
     assert.equal(part.status, 206);
     assert.equal(part.headers.get('content-range'), 'bytes 2-4/10');
@@ -143,6 +145,14 @@ describe('RegistryServer', () => {
       mediaType: MEDIA.ociIndex,
       manifests: [],
     });
+  });
+
+  it('lists one tag of a path', async () => {
+    for (const repository of [`${HASH}-x`, `layers/nix/store/${HASH}-x`]) {
+      const response = await ask(`/v2/${repository}/tags/list?n=100`);
+      assert.deepEqual(await response.json(), { name: repository, tags: ['latest'] });
+    }
+    assert.equal((await ask('/v2/library/busybox/tags/list')).status, 400);
   });
 
   it('tells an error to the GET that follows a HEAD, once', async () => {
