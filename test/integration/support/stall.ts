@@ -7,7 +7,7 @@ import { Cri, IMAGE_SERVICE_CONFIG } from './cri.ts';
 import type { AvailableRow } from './matrix.ts';
 import { importPause } from './pod.ts';
 import { startRegistry } from './registry.ts';
-import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from './resolver-hosts.ts';
+import { RESOLVER_CONFIG, useResolver } from './resolver-hosts.ts';
 import { Rig, eventually } from './rig.ts';
 
 const CONFIG = `${RESOLVER_CONFIG}${IMAGE_SERVICE_CONFIG}`;
@@ -49,10 +49,8 @@ export function describeStalls(row: AvailableRow, quiet: number): void {
       await rig.down();
     });
 
-    const ctrPull = async (image: string, flags: readonly string[]) =>
-      await rig.containerd.ctr(['image', 'pull', '--snapshotter', 'nix', ...flags, image], {
-        timeout: 2 * quiet + 60_000,
-      });
+    /** As a kubelet without `--image-service-endpoint` pulls. */
+    const pullDirectly = async (image: string) => await cri.containerd.PullImage({ image: { image } });
 
     it('of a store path by CRI: they do not wait', async (t) => {
       const path = await lonelyPath(rig);
@@ -70,24 +68,23 @@ export function describeStalls(row: AvailableRow, quiet: number): void {
 
     it('of a store path by the resolver: they do not wait', async (t) => {
       const path = await lonelyPath(rig);
-      const pull = async () => await ctrPull(`nix:0${path}:latest`, ['--hosts-dir', HOSTS_DIR]);
-      const beside = await runBeside(rig, path, quiet, pull);
+      const beside = await runBeside(rig, path, quiet, async () => await pullDirectly(`nix:0${path}`));
       t.diagnostic(`nix:0 by the resolver: ${figure(beside)}`);
       assert.ok(beside.free, figure(beside));
     });
 
-    it('of an image of a registry by ctr: they wait where Prepare does', async (t) => {
+    it('of an image of a registry by containerd alone: they wait for its Prepare', async (t) => {
       const { path, image } = await lonelyImage(rig, registry);
-      const beside = await runBeside(rig, path, quiet, async () => await ctrPull(image, ['--plain-http']));
-      t.diagnostic(`an image of a registry by ctr: ${figure(beside)}`);
+      const beside = await runBeside(rig, path, quiet, async () => await pullDirectly(image));
+      t.diagnostic(`an image of a registry by containerd alone: ${figure(beside)}`);
       assert.ok(!beside.free, `docs/cri.md says that this waits: ${figure(beside)}`);
     });
 
-    it('of an image of a registry by ctr, with prepare.wait = "apply": they do not wait', async (t) => {
+    it('of an image of a registry by containerd alone, with prepare.wait = "apply": they do not wait', async (t) => {
       await rig.configure(`${CONFIG}[prepare]\nwait = "apply"\n`);
       const { path, image } = await lonelyImage(rig, registry);
-      const beside = await runBeside(rig, path, quiet, async () => await ctrPull(image, ['--plain-http']));
-      t.diagnostic(`an image of a registry by ctr, wait = "apply": ${figure(beside)}`);
+      const beside = await runBeside(rig, path, quiet, async () => await pullDirectly(image));
+      t.diagnostic(`an image of a registry by containerd alone, wait = "apply": ${figure(beside)}`);
       assert.ok(beside.free, figure(beside));
     });
   });
