@@ -63,6 +63,7 @@ export class ImageBackend implements Disposable {
     if (!(error instanceof StatusError)) return error;
     const { code, message } = error;
     const where = `containerd at ${this.#address}`;
+    if (message.startsWith(where)) return error;
     if (code === 'Unavailable' || message.includes(NOT_INITIALIZED)) {
       return new StatusError('Unavailable', `${where}: ${message}`, { cause: error });
     }

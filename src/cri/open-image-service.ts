@@ -1,12 +1,13 @@
 import { parsePlatform } from '../image/platform.ts';
 import type { Log } from '../log.ts';
 import type { NixStore } from '../nix/store.ts';
+import { createRpcClient } from '../rpc/client.ts';
 import type { Implementation } from '../rpc/implementation.ts';
 import type { Resolver } from '../store-image/resolver.ts';
 import { ImageBackend } from './backend.ts';
 import { imageServiceOf } from './image-service.ts';
 import { ReadAhead } from './read-ahead.ts';
-import { StoreImagePuller } from './store-image-puller.ts';
+import { NAMESPACE, StoreImagePuller } from './store-image-puller.ts';
 
 /** What the proxy plugin has to be called in containerd's configuration. */
 const SNAPSHOTTER = 'nix';
@@ -23,16 +24,18 @@ export function openImageService(
 ): ImageService {
   const platform = parsePlatform(`linux/${process.arch}`);
   const backend = new ImageBackend({ address });
+  const containerd = createRpcClient({ address, namespace: NAMESPACE });
   const puller = new StoreImagePuller(
     { address, platform, snapshotter: SNAPSHOTTER },
-    { resolver, nix, backend },
+    { resolver, nix, backend, containerd },
   );
-  const readAhead = new ReadAhead({ platform }, { resolver, log });
+  const readAhead = new ReadAhead({ platform }, { resolver, containerd, log });
   return {
     implementation: imageServiceOf({ backend, puller, readAhead }),
     async [Symbol.asyncDispose]() {
       await puller[Symbol.asyncDispose]();
       backend[Symbol.dispose]();
+      containerd.close();
     },
   };
 }

@@ -1,11 +1,11 @@
 import type { ContentMethods, ImagesMethods, SnapshotsMethods } from '../../proto/gen/messages.ts';
 import { chainId } from '../closure/chain-id.ts';
 import { namedPaths, parseLayerAnnotations } from '../closure/annotations.ts';
+import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import { type ImportOptions, unpackable } from '../image/import-image.ts';
 import { bestManifest } from '../image/select-manifest.ts';
-import type { NixStore } from '../nix/store.ts';
 import type { CallOptions, RpcClient, ServiceClient } from '../rpc/client.ts';
 import { images, content, snapshots } from '../rpc/proto.ts';
 import { contentBlobs } from './content-blobs.ts';
@@ -15,32 +15,30 @@ export interface PresentImage {
   readonly target: Descriptor;
   /** Digest of its config. */
   readonly id: string;
+  /** What its layers name; the image is whole where all of it is valid. */
+  readonly paths: readonly StorePath[];
 }
 
-/** Finds images that are in containerd with all they need, so that a pull of them needs neither Nix nor a cache. */
+/** Finds images that are in containerd and unpacked, so that a pull of them need not ask any cache. */
 export class PresentImages {
   readonly #import: ImportOptions;
   readonly #content: ServiceClient<ContentMethods>;
   readonly #images: ServiceClient<ImagesMethods>;
   readonly #snapshots: ServiceClient<SnapshotsMethods>;
-  readonly #nix: Pick<NixStore, 'valid'>;
 
   /** @param deps.containerd of the namespace of CRI. */
-  constructor(
-    options: ImportOptions,
-    { containerd, nix }: { readonly containerd: RpcClient; readonly nix: Pick<NixStore, 'valid'> },
-  ) {
+  constructor(options: ImportOptions, { containerd }: { readonly containerd: RpcClient }) {
     this.#import = options;
-    this.#nix = nix;
     this.#content = containerd.service(content);
     this.#images = containerd.service(images);
     this.#snapshots = containerd.service(snapshots);
   }
 
   /**
-   * The image of this name if containerd has its manifest and config, it is unpacked, and every store path that its layers name is valid.
+   * The image of this name if containerd has its manifest and config, and the snapshots that it unpacks to.
    *
    * @param digest the name must stand for, if any.
+   * @throws StatusError as containerd answers.
    */
   async find(name: string, digest: string | undefined, call: CallOptions): Promise<PresentImage | undefined> {
     try {
@@ -54,18 +52,15 @@ export class PresentImages {
       const chain = diffIds.reduce<string | undefined>(chainId, undefined);
       const { snapshotter } = this.#import;
       if (chain !== undefined) await this.#snapshots.Stat({ snapshotter, key: chain }, call);
-      return (await this.#isValid(layers)) ? { target, id: config.digest } : undefined;
+      return { target, id: config.digest, paths: layers.flatMap(pathsOf) };
     } catch (error) {
       if (error instanceof StatusError && error.code === 'NotFound') return undefined;
       throw error;
     }
   }
+}
 
-  async #isValid(layers: readonly Descriptor[]): Promise<boolean> {
-    const closures = layers.map(({ annotations }) =>
-      parseLayerAnnotations(new Map(Object.entries(annotations ?? {}))),
-    );
-    const paths = closures.filter((closure) => closure !== undefined).flatMap(namedPaths);
-    return (await this.#nix.valid(paths)).size === new Set(paths).size;
-  }
+function pathsOf({ annotations }: Descriptor): readonly StorePath[] {
+  const closure = parseLayerAnnotations(new Map(Object.entries(annotations ?? {})));
+  return closure === undefined ? [] : namedPaths(closure);
 }

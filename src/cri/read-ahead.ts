@@ -6,15 +6,22 @@ import { parseReference } from '../image/reference.ts';
 import { Registry } from '../image/registry.ts';
 import { RegistryTransport } from '../image/registry-transport.ts';
 import type { Log } from '../log.ts';
+import type { RpcClient } from '../rpc/client.ts';
+import { content } from '../rpc/proto.ts';
 import type { Resolver } from '../store-image/resolver.ts';
+import { contentBlobs } from './content-blobs.ts';
 import { credentialsOf } from './credentials.ts';
+import { manifestSource } from './manifest-source.ts';
 import { registryClosures } from './registry-closures.ts';
+import { Unreachable } from './unreachable.ts';
 
 /** How long reading a manifest may hold up a pull; a registry that is slower is left to containerd. */
 const LIMIT_MS = 10_000;
 
 export interface ReadAheadDeps {
   readonly resolver: Pick<Resolver, 'realise'>;
+  /** containerd, in the namespace of CRI. */
+  readonly containerd: RpcClient;
   readonly log: Log;
 }
 
@@ -22,6 +29,7 @@ export interface ReadAheadDeps {
 export class ReadAhead {
   readonly #platform: Platform;
   readonly #deps: ReadAheadDeps;
+  readonly #unreachable = new Unreachable();
 
   constructor(options: { readonly platform: Platform }, deps: ReadAheadDeps) {
     this.#platform = options.platform;
@@ -57,12 +65,19 @@ export class ReadAhead {
     signal: AbortSignal,
   ): Promise<readonly LayerClosure[]> {
     const reference = parseReference(image);
+    const { registry } = reference;
     const limited = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
     const transport = new RegistryTransport(
       { reference, actions: 'pull', signal: limited },
-      { credentials: async () => credentialsOf(auth, reference.registry) },
+      { credentials: async () => credentialsOf(auth, registry) },
     );
+    const blobs = contentBlobs(this.#deps.containerd.service(content), { signal: limited });
+    const read = manifestSource(new Registry({ transport }), blobs);
     const name = reference.digest ?? reference.tag ?? 'latest';
-    return await registryClosures(new Registry({ transport }), name, this.#platform);
+    return await this.#unreachable.guard(
+      registry,
+      async () => await registryClosures(read, name, this.#platform),
+      signal,
+    );
   }
 }

@@ -1,8 +1,11 @@
+import * as v from 'valibot';
 import { type LayerClosure, parseLayerAnnotations } from '../closure/annotations.ts';
 import { StatusError } from '../errors.ts';
-import { isIndex, type Manifest, parseIndex, parseManifest } from '../image/descriptor.ts';
+import { type Manifest, parseIndex, parseJson, parseManifest } from '../image/descriptor.ts';
 import { type Platform, platform, platformFit } from '../image/platform.ts';
-import type { Registry } from '../image/registry.ts';
+
+/** A manifest or index by tag or digest. */
+export type ReadManifest = (reference: string) => Promise<Buffer>;
 
 const MAX_DEPTH = 4;
 
@@ -14,33 +17,39 @@ const MAX_DEPTH = 4;
  * @throws StatusError what the registry or a damaged manifest gives rise to; InvalidArgument for a layer that names no store path.
  */
 export async function registryClosures(
-  registry: Pick<Registry, 'manifest'>,
+  read: ReadManifest,
   reference: string,
   wanted: Platform,
 ): Promise<readonly LayerClosure[]> {
-  const { layers } = await manifestFor(registry, reference, wanted, 0);
+  const { layers } = await manifestFor(read, reference, wanted, 0);
   return (layers ?? [])
     .map(({ annotations }) => parseLayerAnnotations(new Map(Object.entries(annotations ?? {}))))
     .filter((closure) => closure !== undefined);
 }
 
 async function manifestFor(
-  registry: Pick<Registry, 'manifest'>,
+  read: ReadManifest,
   reference: string,
   wanted: Platform,
   depth: number,
 ): Promise<Manifest> {
-  // Whoever pulls after us tries again, and knows more ways to the registry.
-  const { mediaType, bytes } = await registry.manifest(reference, { tries: 1 });
+  const bytes = await read(reference);
   const where = `manifest ${reference}`;
-  if (!isIndex({ mediaType })) return parseManifest(bytes, where);
+  if (!isIndex(bytes, where)) return parseManifest(bytes, where);
   const [best] = parseIndex(bytes, where)
     .manifests.map((child) => ({ child, fit: child.platform ? fitOf(child.platform, wanted) : 0 }))
     .filter(({ fit }) => fit > 0)
     .toSorted((a, b) => b.fit - a.fit);
   if (best === undefined || depth === MAX_DEPTH)
     throw new StatusError('NotFound', `${where}: names no image for ${wanted.os}/${wanted.architecture}`);
-  return await manifestFor(registry, best.child.digest, wanted, depth + 1);
+  return await manifestFor(read, best.child.digest, wanted, depth + 1);
+}
+
+/** By what is in it: an OCI index need not say what it is. */
+function isIndex(bytes: Buffer, where: string): boolean {
+  return (
+    parseJson(v.looseObject({ manifests: v.optional(v.unknown()) }), bytes, where).manifests !== undefined
+  );
 }
 
 function fitOf(

@@ -5,7 +5,7 @@ import { type Descriptor, MEDIA } from '../image/descriptor.ts';
 import { type ImportOptions, importImage, nameImage } from '../image/import-image.ts';
 import type { NixStore } from '../nix/store.ts';
 import { waitFor } from '../nix/wait-for.ts';
-import { createRpcClient, type RpcClient } from '../rpc/client.ts';
+import type { RpcClient } from '../rpc/client.ts';
 import type { ImageLease } from '../store-image/image-cache.ts';
 import type { StoreReference } from '../store-image/image-reference.ts';
 import type { Resolver } from '../store-image/resolver.ts';
@@ -25,10 +25,12 @@ export interface PullerDeps {
   readonly resolver: Pick<Resolver, 'resolve'>;
   readonly nix: Pick<NixStore, 'valid'>;
   readonly backend: Pick<ImageBackend, 'status' | 'explain'>;
+  /** containerd, in {@link NAMESPACE}. */
+  readonly containerd: RpcClient;
 }
 
 /** The namespace that containerd's CRI looks for images in. */
-const NAMESPACE = 'k8s.io';
+export const NAMESPACE = 'k8s.io';
 /** Marks an image that CRI takes for its own (containerd `internal/cri/labels`). Nothing is pinned: the kubelet may remove it. */
 const MANAGED = { 'io.cri-containerd.image': 'managed' };
 /** Images that are brought into containerd at a time; each copies blobs and unpacks layers. */
@@ -38,7 +40,6 @@ const IMPORTS = 4;
 export class StoreImagePuller implements AsyncDisposable {
   readonly #options: PullerOptions;
   readonly #deps: PullerDeps;
-  readonly #containerd: RpcClient;
   readonly #present: PresentImages;
   readonly #limit = pLimit(IMPORTS);
   /** What is being brought in, by the name that was asked for and the digest that it stands for. */
@@ -48,8 +49,7 @@ export class StoreImagePuller implements AsyncDisposable {
   constructor(options: PullerOptions, deps: PullerDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#containerd = createRpcClient({ address: options.address, namespace: NAMESPACE });
-    this.#present = new PresentImages(options, { containerd: this.#containerd, nix: deps.nix });
+    this.#present = new PresentImages(options, deps);
   }
 
   /**
@@ -58,15 +58,10 @@ export class StoreImagePuller implements AsyncDisposable {
    *   containerd is away; Cancelled when the caller has gone (the realise goes on, and a retry joins it).
    */
   async pull(reference: StoreReference, signal: AbortSignal): Promise<string> {
-    const { resolver, backend } = this.#deps;
-    try {
-      const present = await this.#present.find(askedName(reference), reference.digest, { signal });
-      if (present !== undefined) return await this.#show(reference, present, signal);
-      const lease = await resolver.resolve(reference.wanted, signal);
-      return await this.#import(reference, lease, signal);
-    } catch (error) {
-      throw backend.explain(error);
-    }
+    const present = await this.#find(reference, signal);
+    if (present !== undefined) return await this.#show(reference, present, signal);
+    const lease = await this.#deps.resolver.resolve(reference.wanted, signal);
+    return await this.#import(reference, lease, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -74,7 +69,20 @@ export class StoreImagePuller implements AsyncDisposable {
       new StatusError('Unavailable', 'the snapshotter is stopping; try again when it runs'),
     );
     await Promise.allSettled(this.#flights.values());
-    this.#containerd.close();
+  }
+
+  /** The image if it is there with every store path that it needs. */
+  async #find(reference: StoreReference, signal: AbortSignal): Promise<PresentImage | undefined> {
+    const { nix, backend } = this.#deps;
+    let present: PresentImage | undefined;
+    try {
+      present = await this.#present.find(askedName(reference), reference.digest, { signal });
+    } catch (error) {
+      throw backend.explain(error);
+    }
+    if (present === undefined) return undefined;
+    const valid = await nix.valid(present.paths);
+    return present.paths.every((path) => valid.has(path)) ? present : undefined;
   }
 
   /** The id of an image that is there, as soon as CRI shows it, which it does unless it was away. */
@@ -123,7 +131,7 @@ export class StoreImagePuller implements AsyncDisposable {
         await using session = await openSession({ ...this.#options, namespace: NAMESPACE, signal });
         return await work(session);
       } catch (error) {
-        throw signal.aborted ? signal.reason : error;
+        throw signal.aborted ? signal.reason : this.#deps.backend.explain(error);
       } finally {
         this.#flights.delete(key);
       }
@@ -136,7 +144,7 @@ export class StoreImagePuller implements AsyncDisposable {
   async #name(
     session: ContainerdSession,
     reference: StoreReference,
-    { target, id }: PresentImage,
+    { target, id }: Pick<PresentImage, 'target' | 'id'>,
   ): Promise<string> {
     const { signal } = this.#closing;
     const names = namesOf(reference, target.digest, id);

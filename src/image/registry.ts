@@ -26,16 +26,24 @@ export class Registry {
     return this.#has(`manifests/${reference}`, `HEAD manifest ${reference}`, { accept: mediaType });
   }
 
+  /** The digest that a tag stands for; undefined where the registry does not say. Docker Hub does not count it as a pull. */
+  async digestOf(tag: string, { tries }: { readonly tries?: number } = {}): Promise<string | undefined> {
+    const answer = await this.#transport.send(this.#transport.url(`manifests/${tag}`), {
+      method: 'HEAD',
+      headers: { accept: MANIFEST_TYPES.join(', ') },
+      ...(tries === undefined ? {} : { tries }),
+    });
+    if (answer.ok) return answer.headers.get('docker-content-digest') ?? undefined;
+    throw await this.#transport.error(answer, `HEAD manifest ${tag}`);
+  }
+
   /**
    * A manifest or index; one that is asked for by its digest is verified.
    *
    * @param reference tag or digest.
    * @throws StatusError ResourceExhausted when it is too long, DataLoss when it is not what the digest says.
    */
-  async manifest(
-    reference: string,
-    { tries }: { readonly tries?: number } = {},
-  ): Promise<{ readonly mediaType: string; readonly bytes: Buffer }> {
+  async manifest(reference: string, { tries }: { readonly tries?: number } = {}): Promise<Buffer> {
     const what = `manifest ${reference}`;
     const answer = await this.#transport.send(this.#transport.url(`manifests/${reference}`), {
       method: 'GET',
@@ -48,7 +56,7 @@ export class Registry {
       throw new StatusError('ResourceExhausted', `${what}: has more than ${MAX_JSON_BYTES} bytes`);
     if (reference.startsWith('sha256:') && sha256(bytes) !== reference)
       throw new StatusError('DataLoss', `${what}: the registry sent ${sha256(bytes)}`);
-    return { mediaType: answer.headers.get('content-type')?.split(';', 1)[0]?.trim() ?? '', bytes };
+    return bytes;
   }
 
   /**

@@ -12,12 +12,12 @@ const pathOf = (name: string) => `/nix/store/${'0'.repeat(32)}-${name}`;
 /** A registry of manifests that counts what is asked. */
 class Manifests {
   readonly asked: string[] = [];
-  readonly #all = new Map<string, { mediaType: string; bytes: Buffer }>();
+  readonly #all = new Map<string, Buffer>();
 
   put(value: object, mediaType: string, tag?: string) {
     const bytes = encodeJson(value);
     const digest = sha256(bytes);
-    for (const key of [digest, ...(tag === undefined ? [] : [tag])]) this.#all.set(key, { mediaType, bytes });
+    for (const key of [digest, ...(tag === undefined ? [] : [tag])]) this.#all.set(key, bytes);
     return { mediaType, digest, size: bytes.length };
   }
 
@@ -28,12 +28,12 @@ class Manifests {
     return this.put({ config, layers: [layer, { ...layer, annotations }] }, MEDIA.ociManifest, tag);
   }
 
-  async manifest(reference: string) {
+  readonly read = async (reference: string): Promise<Buffer> => {
     this.asked.push(reference);
     const found = this.#all.get(reference);
     if (found !== undefined) return found;
     throw new StatusError('NotFound', reference);
-  }
+  };
 }
 
 describe('registryClosures', () => {
@@ -41,14 +41,14 @@ describe('registryClosures', () => {
     const manifests = new Manifests();
     manifests.image(pathOf('closure'), '1');
     const expected = [{ kind: 'closure-info', path: pathOf('closure') }];
-    assert.deepEqual(await registryClosures(manifests, '1', AMD64), expected);
+    assert.deepEqual(await registryClosures(manifests.read, '1', AMD64), expected);
     assert.deepEqual(manifests.asked, ['1']);
   });
 
   it('gives nothing for an ordinary image', async () => {
     const manifests = new Manifests();
     manifests.image(undefined, '1');
-    assert.deepEqual(await registryClosures(manifests, '1', AMD64), []);
+    assert.deepEqual(await registryClosures(manifests.read, '1', AMD64), []);
   });
 
   it('asks only for the platform of the node', async () => {
@@ -65,10 +65,10 @@ describe('registryClosures', () => {
       { ...arm64, platform: { ...ARM64, variant: 'v8' } },
     ];
     manifests.put({ manifests: children }, MEDIA.dockerIndex, '1');
-    const [closure] = await registryClosures(manifests, '1', ARM64);
+    const [closure] = await registryClosures(manifests.read, '1', ARM64);
     assert.deepEqual(closure, { kind: 'closure-info', path: pathOf('arm64') });
     assert.deepEqual(manifests.asked, ['1', arm64.digest]);
-    await assert.rejects(registryClosures(manifests, '1', { os: 'linux', architecture: 's390x' }), {
+    await assert.rejects(registryClosures(manifests.read, '1', { os: 'linux', architecture: 's390x' }), {
       code: 'NotFound',
       message: /names no image for linux\/s390x/,
     });
@@ -80,7 +80,7 @@ describe('registryClosures', () => {
     for (let i = 0; i < 10; i += 1) {
       child = manifests.put({ i, manifests: [{ ...child, platform: AMD64 }] }, MEDIA.ociIndex, '1');
     }
-    await assert.rejects(registryClosures(manifests, '1', AMD64), { code: 'NotFound' });
+    await assert.rejects(registryClosures(manifests.read, '1', AMD64), { code: 'NotFound' });
     assert.ok(manifests.asked.length <= 5);
   });
 
@@ -88,7 +88,7 @@ describe('registryClosures', () => {
     it(`refuses a layer that names ${path}`, async () => {
       const manifests = new Manifests();
       manifests.image(path, '1');
-      await assert.rejects(registryClosures(manifests, '1', AMD64), { code: 'InvalidArgument' });
+      await assert.rejects(registryClosures(manifests.read, '1', AMD64), { code: 'InvalidArgument' });
     });
   }
 });
