@@ -23,7 +23,7 @@ const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
  * Puts a Nix layer, and the layer of links that goes with it, on a base image: merged config, history, diff ids,
  * manifest. Pure.
  *
- * @param nixLayer without annotations; those for `closure` are added here.
+ * @param nixLayer without annotations; those for `closure` are added here. None for an image that names no store path.
  * @param rootLinks the links at the container's root, where there are any.
  * @throws StatusError ResourceExhausted when so many paths are annotated that the manifest grows beyond 4 MiB.
  */
@@ -33,12 +33,12 @@ export function assembleImage(parts: {
   readonly base: BaseImage;
   readonly config: RunConfig;
   readonly closure: LayerClosure;
-  readonly nixLayer: OutputLayer;
+  readonly nixLayer?: OutputLayer;
   readonly rootLinks?: OutputLayer;
 }): OutputImage {
   const { ref, platform, base, rootLinks } = parts;
-  const nixLayer = annotated(parts.nixLayer, parts.closure);
-  const layers = [...base.layers, nixLayer, ...(rootLinks === undefined ? [] : [rootLinks])];
+  const nixLayer = parts.nixLayer === undefined ? [] : [annotated(parts.nixLayer, parts.closure)];
+  const layers = [...base.layers, ...nixLayer, ...(rootLinks === undefined ? [] : [rootLinks])];
   const author = base.config['author'];
   const configBytes = encodeJson({
     created: CREATED,
@@ -50,7 +50,7 @@ export function assembleImage(parts: {
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
     history: [
       ...base.history,
-      historyEntry('Nix store paths'),
+      ...nixLayer.map(() => historyEntry('Nix store paths')),
       ...(rootLinks === undefined ? [] : [historyEntry('links to Nix store paths')]),
     ],
   });

@@ -51,11 +51,17 @@ export class StoreFiles {
     return { from, entries };
   }
 
+  /** Where a file of the container is on this host, links followed inside the store; undefined without one. */
+  async realFile(path: string): Promise<string | undefined> {
+    const file = await this.#resolve(path);
+    return file === undefined ? undefined : this.#real(file);
+  }
+
   /** The first `length` bytes of a file given by its path in the container, links followed; undefined without one. */
   async head(path: string, length: number): Promise<Buffer | undefined> {
-    const real = await this.#resolve(path);
+    const real = await this.realFile(path);
     if (real === undefined) return undefined;
-    const file = await open(this.#real(real), 'r');
+    const file = await open(real, 'r');
     try {
       const { bytesRead, buffer } = await file.read(Buffer.alloc(length), 0, length, 0);
       return buffer.subarray(0, bytesRead);

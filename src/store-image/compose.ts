@@ -24,7 +24,7 @@ export interface ImageParts {
   readonly base: BaseImage;
   /** How the Nix layer names what it shows. */
   readonly closure: LayerClosure;
-  /** The valid paths that it shows. */
+  /** The valid paths that it shows; without any there is no Nix layer. */
   readonly paths: readonly StorePath[];
   /** Directories that are shown at the container's root by links. */
   readonly copyToRoots: readonly StorePath[];
@@ -37,6 +37,7 @@ export interface ImageParts {
  * @throws StatusError as {@link planRootLinks} and {@link assembleImage}.
  */
 export async function composeImage(parts: ImageParts, store: StoreFiles): Promise<ServedImage> {
+  const hasNixLayer = parts.paths.length > 0;
   const nixLayer = planNixLayer(await store.kinds(parts.paths), parts.closure);
   const trees = await Promise.all(parts.copyToRoots.map((path) => store.tree(path)));
   const rootLinks = planRootLinks(trees, nixLayer);
@@ -44,14 +45,14 @@ export async function composeImage(parts: ImageParts, store: StoreFiles): Promis
   try {
     const image = assembleImage({
       ...parts,
-      nixLayer: await layerOf(nixLayer, join(directory, 'nix-layer')),
+      ...(hasNixLayer ? { nixLayer: await layerOf(nixLayer, join(directory, 'nix-layer')) } : {}),
       ...(rootLinks.length === 0 ? {} : { rootLinks: await layerOf(rootLinks, join(directory, 'links')) }),
     });
     const { descriptor, bytes } = image.manifest;
     return {
       target: { descriptor, open: async () => Readable.from([bytes]) },
       blobs: new Map(blobsOf(image).map((blob) => [blob.descriptor.digest, blob])),
-      closures: [parts.closure],
+      closures: hasNixLayer ? [parts.closure] : [],
       async [Symbol.asyncDispose]() {},
     };
   } finally {

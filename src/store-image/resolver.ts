@@ -16,6 +16,7 @@ import type { BuiltPaths } from './built-paths.ts';
 import { describedImage } from './described-image.ts';
 import { parseDescription } from './description.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
+import { parseNix2container } from './nix2container-json.ts';
 import { pathImage } from './path-image.ts';
 import type { PulledRoots } from './pulled-roots.ts';
 import type { Wanted } from './reference.ts';
@@ -98,10 +99,17 @@ export class Resolver implements AsyncDisposable {
     const realStoreDir = await nix.realStoreDir();
     const store = new StoreFiles({ realStoreDir });
     if (await holdsImages(path, store)) return await archived(`${realStoreDir}/${storePathName(path)}`);
-    const description = parseDescription(await jsonOf(path, store), path);
-    if (description === undefined) return await pathImage(path, { nix, store });
     const realise = (paths: readonly StorePath[]): Promise<void> => this.#realise(paths, unwanted);
-    return await describedImage(path, description, { nix, store, closures, realise });
+    const json = await jsonOf(path, store);
+    const description = parseDescription(json, path);
+    if (description !== undefined)
+      return await describedImage(path, description, { nix, store, closures, realise });
+    const described = parseNix2container(json, path);
+    if (described !== undefined) {
+      const { nix2containerImage } = await import('./nix2container-image.ts');
+      return await nix2containerImage(path, described, { nix, store, realise });
+    }
+    return await pathImage(path, { nix, store });
   }
 
   async #pathOf(wanted: Wanted, signal: AbortSignal): Promise<StorePath> {

@@ -109,6 +109,51 @@ for (const row of await matrix(['1.7', '2.3'], [])) {
       });
     });
 
+    describe("from nix2container's JSON", () => {
+      it('runs store paths, rewritten ones, and layers that lie in the store', async () => {
+        const { greeter } = await buildPackages(rig.node, ['greeter']);
+        await rig.node.sh('mkdir -p /tmp/added/layer/etc && echo stored > /tmp/added/layer/etc/stored');
+        await rig.node.sh('cd /tmp/added/layer && tar -cf /tmp/added/stored.tar etc');
+        const stored = (await rig.node.exec(['nix-store', '--add', '/tmp/added/stored.tar'])).stdout;
+        const [sum = ''] = (await rig.node.exec(['sha256sum', stored])).stdout.split(' ');
+        const size = Number((await rig.node.exec(['stat', '-c', '%s', stored])).stdout);
+        await rig.node.sh('mkdir -p /tmp/added/root/data && echo mine > /tmp/added/root/data/mine');
+        const root = (await rig.node.exec(['nix-store', '--add', '/tmp/added/root'])).stdout;
+        const layer = (fields: object): object => ({
+          digest: `sha256:${'0'.repeat(64)}`,
+          size: 1,
+          diff_ids: `sha256:${'0'.repeat(64)}`,
+          mediatype: 'application/vnd.oci.image.layer.v1.tar',
+          History: { created_by: 'nix2container' },
+          ...fields,
+        });
+        const digest = `sha256:${sum}`;
+        const rewrite = { regex: `^${root}`, repl: '' };
+        const perms = [{ regex: 'data', mode: '0700', uid: 1000, gid: 100, uname: '', gname: '' }];
+        const described = {
+          version: 1,
+          'image-config': { Entrypoint: [`${greeter}/bin/greet`], Cmd: ['n2c'] },
+          arch: 'amd64',
+          created: null,
+          layers: [
+            layer({ digest, size, diff_ids: digest, 'layer-path': stored }),
+            layer({ paths: [{ path: busybox }] }),
+            layer({ paths: [{ path: greeter }, { path: root, options: { rewrite, perms } }] }),
+          ],
+        };
+        const image = `nix:0${await addFile('image.json', JSON.stringify(described))}:latest`;
+        await pull(image);
+        assert.equal(await says(image), 'Hello from the Nix store, n2c!');
+        const shell = `${busybox}/bin/sh`;
+        const script =
+          'cat /etc/stored /data/mine; stat -c "%a %u:%g" /data /data/mine /etc; ls /nix/store | wc -l';
+        assert.equal(
+          await says(image, [shell, '-c', script]),
+          ['stored', 'mine', '700 1000:100', '700 1000:100', '755 0:0', '2'].join('\n'),
+        );
+      });
+    });
+
     describe('from a derivation', () => {
       it('is refused without the policy, which the text names', async () => {
         const drv = await instantiate(derivation(builder(), 'refused', program(busybox, GREETING)));

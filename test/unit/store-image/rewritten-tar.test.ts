@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { buffer, text } from 'node:stream/consumers';
+import { extract } from 'tar-stream';
+import type { StorePath } from '../../../src/closure/store-path.ts';
+import type { RewrittenPath } from '../../../src/store-image/nix2container-json.ts';
+import { rewrittenTar } from '../../../src/store-image/rewritten-tar.ts';
+
+const NAME = `${'d'.repeat(32)}-root`;
+const PATH = `/nix/store/${NAME}` as StorePath;
+const TO_ROOT = { regex: `^${PATH}`, repl: '' };
+
+const store = mkdtempSync(join(tmpdir(), 'rewritten-tar-'));
+after(() => rmSync(store, { recursive: true }));
+const tree = join(store, NAME);
+mkdirSync(join(tree, 'etc/ssl'), { recursive: true });
+writeFileSync(join(tree, 'etc/passwd'), 'root:x:0:0::/:\n', { mode: 0o444 });
+writeFileSync(join(tree, 'etc/ssl/key'), 'secret', { mode: 0o444 });
+writeFileSync(join(tree, 'run'), '#!/bin/sh\n', { mode: 0o555 });
+symlinkSync('etc/passwd', join(tree, 'users'));
+chmodSync(join(tree, 'etc'), 0o555);
+
+async function members(paths: readonly RewrittenPath[]): Promise<Record<string, string>> {
+  const unpacked = extract();
+  rewrittenTar(paths, store)
+    .once('error', (error) => unpacked.destroy(error))
+    .pipe(unpacked);
+  const found: Record<string, string> = {};
+  for await (const entry of unpacked) {
+    const { name, mode, uid, gid, uname, linkname, mtime } = entry.header;
+    const content = linkname ?? (await text(entry));
+    found[name] = [mode?.toString(8), `${uid}:${gid}`, uname, mtime?.getTime(), content].join(' ');
+    entry.resume();
+  }
+  return found;
+}
+
+describe('rewritten store paths', () => {
+  it('have other names, owners and modes', async () => {
+    const perms = [
+      { regex: 'ssl', mode: 0o700, uid: 5, gid: 6, uname: 'web' },
+      { regex: 'key$', orMode: 0o200, mode: 0o400, uid: 7, gid: 0 },
+    ];
+    assert.deepEqual(await members([{ path: PATH, rewrite: TO_ROOT, perms }]), {
+      etc: '555 0:0  1000 ',
+      'etc/passwd': '444 0:0  1000 root:x:0:0::/:\n',
+      'etc/ssl': '700 5:6 web 1000 ',
+      'etc/ssl/key': '600 7:0 web 1000 secret',
+      run: '555 0:0  1000 #!/bin/sh\n',
+      users: '777 0:0  1000 etc/passwd',
+    });
+  });
+
+  it('have parents, and go without what is to be ignored', async () => {
+    const found = await members([
+      { path: PATH, rewrite: { regex: `^${PATH}`, repl: '/srv/a' }, ignore: 'ssl|users', perms: [] },
+    ]);
+    assert.deepEqual(Object.keys(found), ['srv', 'srv/a', 'srv/a/etc', 'srv/a/etc/passwd', 'srv/a/run']);
+    assert.match(found['srv'] ?? '', /^755 0:0/);
+  });
+
+  it('are the same bytes each time', async () => {
+    const paths = [{ path: PATH, rewrite: TO_ROOT, perms: [] }];
+    assert.ok((await buffer(rewrittenTar(paths, store))).equals(await buffer(rewrittenTar(paths, store))));
+  });
+
+  for (const [what, changed, message] of [
+    ['an expression that is none', { rewrite: { regex: '(', repl: '' } }, /is no regular expression/],
+    ['a name that leaves the image', { rewrite: { regex: '^.*etc', repl: '/../etc' } }, /which is no name/],
+    [
+      'a path that is not there',
+      { path: `/nix/store/${'f'.repeat(32)}-gone` as StorePath },
+      /cannot be read/,
+    ],
+  ] as const) {
+    it(`fail with ${what}`, async () => {
+      await assert.rejects(members([{ path: PATH, perms: [], ...changed }]), { message });
+    });
+  }
+});
