@@ -23,13 +23,17 @@ export interface PodOptions {
 const NODE_NETWORK = { network: 2 };
 
 /** Puts the image that every pod needs into containerd. */
-export async function importPause({ node, containerd }: Rig): Promise<void> {
+export async function importPause({ node, containerd }: Pick<Rig, 'node' | 'containerd'>): Promise<void> {
   const flags = ['-n', 'k8s.io', 'image', 'import', '--snapshotter', 'nix'];
   await containerd.ctr([...flags, await pauseArchive(node)]);
 }
 
 /** Starts a container of an image that is there, in a pod. What was made of it is removed when it does not start. */
-export async function runPod(rig: Rig, image: string, options: PodOptions = {}): Promise<Pod> {
+export async function runPod(
+  rig: Pick<Rig, 'node' | 'containerd'>,
+  image: string,
+  options: PodOptions = {},
+): Promise<Pod> {
   const { node, containerd } = rig;
   const name = randomUUID();
   const pod = '/tmp/pod.json';

@@ -6,7 +6,7 @@ export const RESOLVER_CONFIG = `[resolver]\naddress = "${RESOLVER}"\n`;
 export const HOSTS_DIR = '/etc/containerd/certs.d';
 
 /** Tells containerd and its clients that the reserved hosts are served by the resolver, with its token. */
-export async function useResolver({ node, snapshotter }: Rig): Promise<void> {
+export async function useResolver({ node, snapshotter }: Pick<Rig, 'node' | 'snapshotter'>): Promise<void> {
   const token = (await node.readFile(`${snapshotter.root}/resolver-token`)).trim();
   const server = `http://${RESOLVER}`;
   const hosts = [

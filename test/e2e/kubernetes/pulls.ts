@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { idle, pod, redis } from './objects.ts';
+import type { PodStatus, World } from './world.ts';
+
+const ABSENT = `${'0'.repeat(32)}-absent`;
+
+/** What the kubelet makes of `imagePullPolicy`, and what it says of a pull that failed. */
+export function pulls(world: () => World): void {
+  const waiting = ({ status }: PodStatus) => status.containerStatuses?.[0]?.state.waiting;
+
+  it('imagePullPolicy Never: an absent image is refused, one that is there runs', async () => {
+    const { rig, cluster, busybox } = world();
+    const image = `nix:0${busybox}`;
+    await cluster.apply(pod('never', { containers: [idle('main', image, { imagePullPolicy: 'Never' })] }));
+    await world().until('never', (seen) => waiting(seen)?.reason === 'ErrImageNeverPull');
+    await rig.containerd.crictl(['pull', image]);
+    await world().ready('pod', 'never');
+    assert.equal(await world().exec('never', ['echo', 'runs']), 'runs');
+  });
+
+  it('imagePullPolicy Always: a container starts again while the cache is offline', async (t) => {
+    const { rig, cluster, redis: path } = world();
+    await cluster.apply(pod('always', { containers: [redis(path, { imagePullPolicy: 'Always' })] }));
+    await world().ready('pod', 'always');
+    const requests = (await rig.cache.requests()).length;
+    await rig.cache.setFaults([{ match: '/', cut: true }]);
+    try {
+      const shutdown = ['exec', 'always', '--', 'redis-cli', 'SHUTDOWN', 'NOSAVE'];
+      await cluster.kubectl(shutdown, { reject: false });
+      await world().until('always', ({ status }) => {
+        const [container] = status.containerStatuses ?? [];
+        return container?.restartCount === 1 && container.ready;
+      });
+      assert.equal(await world().exec('always', ['redis-cli', 'PING']), 'PONG');
+    } finally {
+      await rig.cache.setFaults([]);
+    }
+    assert.equal((await rig.cache.requests()).length, requests, 'the cache was asked');
+    const pulled = await world().events('always', 'Pulled');
+    assert.equal(pulled.length, 2, pulled.join('\n'));
+    for (const message of pulled) {
+      assert.match(message, /Successfully pulled image/);
+      t.diagnostic(message);
+    }
+  });
+
+  it('a store path that no cache has: the pod says which path, what each cache answered, and what to do', async (t) => {
+    const { rig, cluster } = world();
+    await cluster.apply(pod('absent', { containers: [{ name: 'main', image: `nix:0/${ABSENT}` }] }));
+    const failed = await world().until('absent', (seen) => waiting(seen)?.reason === 'ErrImagePull');
+    const described = (await cluster.kubectl(['describe', 'pod', 'absent'])).stdout;
+    const texts = {
+      'the status of the container': waiting(failed)?.message ?? '',
+      'kubectl describe pod': described,
+      'the event': (await world().events('absent', 'Failed')).join('\n'),
+    };
+    for (const [where, text] of Object.entries(texts)) {
+      for (const part of [ABSENT, rig.cache.url, 'HTTP 404', 'push the path']) {
+        assert.ok(text.includes(part), `${part} is not in ${where}: ${text}`);
+      }
+    }
+    t.diagnostic(texts['the status of the container']);
+    await world().until('absent', (seen) => waiting(seen)?.reason === 'ImagePullBackOff');
+  });
+}
