@@ -44,36 +44,43 @@ const ORDINARY = new Set<unknown>([undefined, '', 'overlayfs', 'nix']);
  * What containerd has to be told, as one file of its own that the main file imports.
  *
  * How an import is merged differs (seen by `containerd config dump`): containerd 1.7 takes a plugin's table from the last file
- * that has one, so the drop-in repeats what the others say there; 2.x merges tables, but takes lists from the last file. 2.x keeps
- * the snapshotter of a version 2 file only where a runtime is named beside it, and 2.1 and 2.2 forget all of CRI's settings in a
- * version 2 file when a version 3 file is merged with it: so the drop-in has the main file's version.
+ * that has one, so the drop-in repeats what the others say there; 2.x merges tables, but takes lists from the last file. 2.1 and 2.2
+ * forget all of CRI's settings in a version 2 file when a version 3 file is merged with it, so there the drop-in has the main file's
+ * version; and of a version 2 file they keep the snapshotter only where a runtime is named, too.
  *
  * @throws StatusError FailedPrecondition naming file and key where something is set that must not be overridden.
  */
 export function containerdDropIn({ release, files, platform, socket, root }: DropInOptions): DropIn {
   const is1 = release.startsWith('1.');
   const parsed = files.map(({ path, text }) => ({ path, table: parseToml(path, text) }));
-  const version = versionOf(parsed, is1);
+  const version = versionOf(parsed, release);
   const criName = version === 2 ? CRI_1 : CRI_2;
   const settings = new Settings(parsed, is1);
   const criDisabled = parsed.some(({ table }) => listOf(table['disabled_plugins']).some(isCri));
   const overrides: string[] = [];
 
   refuseOtherProxy(settings, socket);
-  const snapshotterKey = version === 2 ? ['containerd', 'snapshotter'] : ['snapshotter'];
-  const chosen = settings.get(['plugins', criName, ...snapshotterKey]);
+  const chosen = settings.first([
+    ['plugins', CRI_1, 'containerd', 'snapshotter'],
+    ['plugins', CRI_2, 'snapshotter'],
+  ]);
   if (chosen !== undefined && !ORDINARY.has(chosen.value)) {
     throw new StatusError(
       'FailedPrecondition',
-      `${chosen.path}: plugins.'${criName}'.${snapshotterKey.join('.')} is ${JSON.stringify(chosen.value)}: pods use another ` +
+      `${chosen.path}: ${chosen.key} is ${JSON.stringify(chosen.value)}: pods use another ` +
         'snapshotter on purpose; remove that key and run setup again, or leave containerd as it is and use nix-snapshotter by ' +
         'nerdctl --snapshotter nix with what "setup --containerd --print" shows',
     );
   }
   if (chosen !== undefined && chosen.value === 'overlayfs')
     overrides.push(`snapshotter = "overlayfs" of CRI in ${chosen.path}`);
-  for (const key of ['mirrors', 'configs']) refuseRegistry(settings, criName, key);
-  const configPath = settings.get(['plugins', criName, 'registry', 'config_path'])?.value;
+  for (const plugin of [CRI_1, CRI_2]) {
+    for (const key of ['mirrors', 'configs']) refuseRegistry(settings, plugin, key);
+  }
+  const configPath = settings.first([
+    ['plugins', CRI_1, 'registry', 'config_path'],
+    ['plugins', CRI_2, 'registry', 'config_path'],
+  ])?.value;
   const hostsDirs = typeof configPath === 'string' && configPath !== '' ? configPath : HOSTS_DIRS;
 
   const unpack = settings.get(['plugins', TRANSFER, 'unpack_config'])?.value;
@@ -137,11 +144,12 @@ export function defaultUnpack(release: string, platform: string): readonly TomlT
   return [overlayfs, { platform: erofs, snapshotter: 'erofs', differ: 'erofs', optional: true }];
 }
 
-/** The format version that a main file asks for; a file without one is the oldest that the release reads. */
+/** The format version of the drop-in, for a release and the version of its main file. */
 function versionOf(
   files: readonly { readonly path: string; readonly table: TomlTable }[],
-  is1: boolean,
+  release: string,
 ): 2 | 3 {
+  const is1 = release.startsWith('1.');
   const [main] = files;
   if (main === undefined) return is1 ? 2 : 3;
   const version = main.table['version'];
@@ -159,7 +167,8 @@ function versionOf(
       `${main.path}: its version is not one that setup knows (2, 3 or 4); use a newer nix-snapshotter`,
     );
   }
-  return Number(version ?? 2) <= 2 ? 2 : 3;
+  const isOld = Number(version ?? 2) <= 2;
+  return is1 || (isOld && /^2\.[012]\b/.test(release)) ? 2 : 3;
 }
 
 function isCri(name: unknown): boolean {
@@ -203,6 +212,18 @@ class Settings {
     this.#files = wholePlugins
       ? files.map((file, at) => ({ ...file, table: shadowed(file.table, files.slice(at + 1)) }))
       : files;
+  }
+
+  /** The value of the first of several keys that is there, with that key. */
+  first(
+    keys: readonly (readonly string[])[],
+  ): { readonly path: string; readonly key: string; readonly value: unknown } | undefined {
+    for (const parts of keys) {
+      const found = this.get(parts);
+      const key = parts.map((part) => (part.includes('.') ? `'${part}'` : part)).join('.');
+      if (found !== undefined) return { ...found, key };
+    }
+    return undefined;
   }
 
   /** The value that counts, with the file that says it; tables are merged. */

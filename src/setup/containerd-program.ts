@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { TomlTable } from 'smol-toml';
 import { messageOf, StatusError } from '../errors.ts';
 import { runProgram } from '../host/run-program.ts';
+import { CONTAINERD_CONFIG } from './containerd-files.ts';
 import { parseToml } from './toml-edit.ts';
 
 /** What of containerd's effective configuration setup changes, as paths of keys. */
@@ -11,6 +12,8 @@ const OURS = [
   /^plugins\.io\.containerd\.transfer\.v1\.local\.unpack_config$/,
   /^plugins\.io\.containerd\.(cri\.v1\.images|grpc\.v1\.cri\.containerd)\.snapshotter$/,
   /^plugins\.io\.containerd\.(cri\.v1\.images|grpc\.v1\.cri)\.registry\.config_path$/,
+  // Shown only where CRI is off; else it is what it is by default.
+  /^plugins\.io\.containerd\.grpc\.v1\.cri\.containerd\.runtimes\.runc\.runtime_type$/,
 ];
 
 /**
@@ -31,18 +34,20 @@ export async function containerdRelease(): Promise<string> {
 /**
  * What the installed containerd makes of its files.
  *
+ * @param hasMain whether there is a main file: without one containerd 1.7 can say only what its defaults are.
  * @throws StatusError FailedPrecondition with its words when it cannot read them.
  */
-export async function dumpConfig(): Promise<TomlTable> {
+export async function dumpConfig(hasMain: boolean): Promise<TomlTable> {
+  const command = ['config', hasMain ? 'dump' : 'default'];
   try {
     return parseToml(
-      'the output of "containerd config dump"',
-      await runProgram('containerd', ['config', 'dump']),
+      `the output of "containerd ${command.join(' ')}"`,
+      await runProgram('containerd', command),
     );
   } catch (error) {
     throw new StatusError(
       'FailedPrecondition',
-      `containerd cannot read its configuration: ${messageOf(error)}; repair it, then run setup again`,
+      `containerd cannot read its configuration, ${CONTAINERD_CONFIG}: ${messageOf(error)}; repair it, then run setup again`,
       { cause: error },
     );
   }

@@ -3,7 +3,7 @@ import type { Target } from './file-change.ts';
 /** Lists the containers of every namespace that use our snapshotter. */
 export const LIST_CONTAINERS =
   'for n in $(ctr namespace ls -q); do for c in $(ctr -n $n container ls -q); do ' +
-  `ctr -n $n container info $c | grep -q '"Snapshotter": "nix' && echo $n $c; done; done`;
+  `if ctr -n $n container info $c | grep -q '"Snapshotter": "nix'; then echo $n $c; fi; done; done`;
 
 /** What becomes of images and containers that were there before, in words. */
 export function imagesAfterSetup(targets: readonly Target[]): string {

@@ -101,7 +101,7 @@ async function setUp(session: Session): Promise<void> {
   const { plan, steps } = planned;
   const isDone = steps.files.every(({ kind }) => kind === 'unchanged');
   if (!dryRun && !isDone) {
-    const verify = await dumpCheck(session);
+    const verify = await dumpCheck(session, (containerd?.files.length ?? 0) > 0);
     await execute({ root: daemon.root, steps, ...(verify === undefined ? {} : { verify }) }, files);
   }
   write(describeSteps(steps.files, dryRun, hider(found, tokenFile)));
@@ -184,11 +184,11 @@ async function readContainerd({ targets, containerdVersion, rootDir, files }: Se
 }
 
 /** Where the node's own containerd is set up, it tells whether it understands; what it makes of its files now is kept for that. */
-async function dumpCheck({ targets, rootDir, containerdVersion, daemon }: Session) {
+async function dumpCheck({ targets, rootDir, containerdVersion, daemon }: Session, hasMain: boolean) {
   if (!targets.includes('containerd') || rootDir !== undefined || containerdVersion !== undefined)
     return undefined;
-  const before = await dumpConfig();
-  return async () => checkDump(before, await dumpConfig(), daemon.address);
+  const before = await dumpConfig(hasMain);
+  return async () => checkDump(before, await dumpConfig(true), daemon.address);
 }
 
 async function readManifest({ files, daemon }: Session): Promise<Manifest> {
