@@ -3,18 +3,11 @@ import { sandboxUnavailable } from '../../test/sandbox/available.ts';
 import { Sandbox } from '../../test/sandbox/sandbox.ts';
 import { formatSeconds } from './format.ts';
 import { NodeShell } from './node-shell.ts';
-import { parseOptions } from './options.ts';
+import { type DemoOptions, parseOptions } from './options.ts';
 import { Report } from './report.ts';
+import { IMAGES_INTRODUCTION, showImages } from './show-images.ts';
+import { KUBERNETES_INTRODUCTION, showKubernetes } from './show-kubernetes.ts';
 import { bundlePrograms } from './steps/bundle.ts';
-import { moveToCache } from './steps/cache.ts';
-import { showOrigin } from './steps/evidence.ts';
-import { collectGarbage } from './steps/garbage.ts';
-import { buildImages } from './steps/images.ts';
-import { explainKept } from './steps/keep.ts';
-import { describeNode, startServices } from './steps/node.ts';
-import { makePackages } from './steps/packages.ts';
-import { runRedis } from './steps/redis.ts';
-import { runVisitors } from './steps/visitors.ts';
 
 const report = new Report({ width: 100 }, { out: process.stdout });
 let node: Sandbox | undefined;
@@ -43,11 +36,8 @@ async function run(): Promise<number> {
       return 1;
     }
     report.title('nix-snapshotter: containers whose files come from the Nix store of the node');
-    report.say(
-      'An ordinary image carries its programs as bytes in layers. A Nix layer only names them, by store path: ' +
-        'the node has Nix fetch each path once, and every container uses those same files.',
-    );
-    const signal = await Promise.race([show(options.keep), interruption()]);
+    report.say(options.kubernetes ? KUBERNETES_INTRODUCTION : IMAGES_INTRODUCTION);
+    const signal = await Promise.race([show(options), interruption()]);
     if (signal !== undefined) {
       await node?.down();
       report.title(`\nInterrupted, and taken down, ${took()} after the start.`);
@@ -74,39 +64,12 @@ async function interruption(): Promise<keyof typeof SIGNALS> {
   });
 }
 
-async function show(keep: boolean): Promise<undefined> {
+async function show(options: DemoOptions): Promise<undefined> {
   report.begin('A node of its own');
   await bundlePrograms(report);
   const log = (line: string): void => report.say(line);
-  node = await Sandbox.up({ suite: 'trixie', name: 'demo', detached: keep, log });
+  node = await Sandbox.up({ suite: 'trixie', name: 'demo', detached: options.keep, log });
   const shell = new NodeShell({}, { node, report });
-  const containerd = await startServices(node, report);
-  report.say(describeNode(node, containerd));
-
-  report.begin('Two programs, built by Nix');
-  const packages = await makePackages(node, report);
-
-  report.begin('Two images that name them');
-  const images = await buildImages(shell, packages);
-
-  report.begin('A binary cache has the store paths, the node has none');
-  const meter = await moveToCache(shell, images);
-
-  report.begin('The first image runs: redis');
-  await runRedis(shell, images, meter);
-
-  report.begin('Where its files come from');
-  await showOrigin(shell, packages);
-
-  report.begin('The second image shares what is there');
-  await runVisitors(shell, { images, packages, meter });
-
-  if (keep) {
-    report.begin('Over to you');
-    explainKept(shell, images);
-    return undefined;
-  }
-  report.begin('What an image needs is never collected');
-  await collectGarbage(shell, images, packages);
+  await (options.kubernetes ? showKubernetes(shell, options) : showImages(shell, options));
   return undefined;
 }

@@ -3,17 +3,13 @@ import { configureNix } from '../../../test/fixtures/nix-config.ts';
 import { expect } from '../expect.ts';
 import { DownloadMeter } from '../measure.ts';
 import type { NodeShell } from '../node-shell.ts';
-import type { DemoImages } from './images.ts';
 
-/** Serves both closures from a signed binary cache, then empties the node's store. */
-export async function moveToCache(shell: NodeShell, images: DemoImages): Promise<DownloadMeter> {
+/** Serves the closures of store paths from a signed binary cache, then empties the node's store. */
+export async function moveToCache(shell: NodeShell, paths: readonly string[]): Promise<DownloadMeter> {
   const { node, report } = shell;
   const cache = await report.timed(
-    'both closures signed, compressed and put into a binary cache',
-    async () => {
-      const closures = [images.redis.closureInfo, images.visitors.closureInfo];
-      return await binaryCache(node, closures, { name: 'demo', signed: true, compression: 'zstd' });
-    },
+    `${paths.length === 1 ? 'its closure' : 'both closures'} signed, compressed and put into a binary cache`,
+    async () => await binaryCache(node, paths, { name: 'demo', signed: true, compression: 'zstd' }),
   );
   await configureNix(node, { substituters: [cache], requireSigs: true });
   report.say(`The node's nix.conf names the cache (${cache.url}) and its public key.`);

@@ -1,22 +1,43 @@
-import { type Containerd, SNAPSHOTTER_SOCKET, startContainerd } from '../../../test/sandbox/containerd.ts';
+import {
+  type Containerd,
+  type ContainerdOptions,
+  SNAPSHOTTER_SOCKET,
+  startContainerd,
+} from '../../../test/sandbox/containerd.ts';
 import { inside } from '../../../test/sandbox/layout.ts';
 import type { Sandbox } from '../../../test/sandbox/sandbox.ts';
-import { startSnapshotter } from '../../../test/sandbox/snapshotter.ts';
+import { type Snapshotter, startSnapshotter } from '../../../test/sandbox/snapshotter.ts';
 import type { Report } from '../report.ts';
 import { PROGRAMS } from './bundle.ts';
 
+/** What runs on a node, and what differs between nodes. */
+export interface ServiceOptions extends Omit<ContainerdOptions, 'snapshotterSocket'> {
+  /** Text of the daemon's configuration file; none unless told. */
+  readonly config?: string;
+}
+
+export interface Services {
+  readonly snapshotter: Snapshotter;
+  readonly containerd: Containerd;
+}
+
 /** Puts both programs into the node's PATH and starts the daemon, then containerd with it as snapshotter `nix`. */
-export async function startServices(node: Sandbox, report: Report): Promise<Containerd> {
+export async function startServices(
+  node: Sandbox,
+  report: Report,
+  { config, ...options }: ServiceOptions = { version: 'debian' },
+): Promise<Services> {
   for (const name of PROGRAMS) {
     const script = `#!/bin/sh\nexec node ${inside.project}/dist/${name}.mjs "$@"\n`;
     await node.writeFile(`/usr/local/bin/${name}`, script, 0o755);
   }
-  await report.timed('nix-snapshotter, ready on its socket', async () => {
-    await startSnapshotter(node, { logLevel: 'info' });
+  const snapshotter = await report.timed('nix-snapshotter, ready on its socket', async () => {
+    return await startSnapshotter(node, { logLevel: 'info', ...(config === undefined ? {} : { config }) });
   });
-  return await report.timed('containerd, with nix-snapshotter as a proxy plugin', async () => {
-    return await startContainerd(node, { version: 'debian', snapshotterSocket: SNAPSHOTTER_SOCKET });
+  const containerd = await report.timed('containerd, with nix-snapshotter as a proxy plugin', async () => {
+    return await startContainerd(node, { ...options, snapshotterSocket: SNAPSHOTTER_SOCKET });
   });
+  return { snapshotter, containerd };
 }
 
 /** The node and its programs, with their versions. */
