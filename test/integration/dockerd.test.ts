@@ -107,10 +107,21 @@ for (const row of await matrix(['1.7', '2.3'], ['engines'])) {
           });
 
           it(`says why ${repository}<hash>-<name> cannot be had`, async () => {
-            const { exitCode, stderr } = await dockerd.docker(['pull', `${images}${ABSENT}`], false);
-            assert.notEqual(exitCode, 0);
+            const refused = async (image: string) => {
+              const { exitCode, stderr } = await dockerd.docker(['pull', image], false);
+              assert.notEqual(exitCode, 0);
+              return stderr;
+            };
+            const absent = await refused(`${images}${ABSENT}`);
             for (const part of [ABSENT, 'HTTP 404', 'push the path'])
-              assert.ok(stderr.includes(part), stderr);
+              assert.ok(absent.includes(part), absent);
+            assert.match(
+              await refused(`${images}${greeter}@sha256:${'0'.repeat(64)}`),
+              /is not part of this image/,
+            );
+            await dockerd.docker(['logout', RESOLVER]);
+            assert.match(await refused(`${images}${greeter}:other`), /no basic auth credentials/);
+            await dockerd.login();
           });
         }
       });

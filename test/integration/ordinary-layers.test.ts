@@ -9,6 +9,7 @@ import { matrix } from './support/matrix.ts';
 import { RESOLVER, RESOLVER_CONFIG } from './support/resolver-hosts.ts';
 import { eventually, Rig } from './support/rig.ts';
 
+const ABSENT = `${'0'.repeat(32)}-absent`;
 const OUT = '/tmp/copied';
 /** More than there are layers in an image. */
 const MANY = 130;
@@ -105,6 +106,13 @@ for (const row of await matrix(['1.7', '2.3'], ['engines'])) {
         assert.equal(`sha256:${createHash('sha256').update(bytes).digest('hex')}`, blob);
         assert.equal(bytes.length, size);
       }
+    });
+
+    it('skopeo says why a path cannot be had', async () => {
+      const image = `docker://${RESOLVER}/layers/${ABSENT}`;
+      const { exitCode, stderr } = await skopeo(['copy', image, `oci:${OUT}`], false);
+      assert.notEqual(exitCode, 0);
+      for (const part of [ABSENT, 'HTTP 404', 'push the path']) assert.ok(stderr.includes(part), stderr);
     });
 
     it(`a closure of more than ${MANY} paths has a hundred layers, and a container sees all of it`, async () => {

@@ -22,7 +22,7 @@ export class Dockerd {
   /** Starts it and logs in; what ran before is stopped. */
   async start(store: ImageStore): Promise<void> {
     await this.stop();
-    const { node, containerd, snapshotter } = this.#rig;
+    const { node, containerd } = this.#rig;
     const images =
       store === 'docker'
         ? {}
@@ -33,6 +33,11 @@ export class Dockerd {
     const dockerd = node.spawn('dockerd', ['dockerd'], { PATH: path });
     this.#process = dockerd;
     await waitFor(dockerd, async () => (await this.docker(['info'], false)).exitCode === 0);
+    await this.login();
+  }
+
+  async login(): Promise<void> {
+    const { node, snapshotter } = this.#rig;
     const token = await node.readFile(`${snapshotter.root}/resolver-token`);
     const login = ['docker', 'login', '--username', 'nix', '--password-stdin', RESOLVER];
     await node.exec(login, { input: token });

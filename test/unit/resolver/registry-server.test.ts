@@ -166,6 +166,15 @@ describe('RegistryServer', () => {
     assert.equal(direct.status, 422);
   });
 
+  it('tells that a digest is not the image, in a way that clients show', async () => {
+    const manifest = `/v2/${HASH}-x/manifests/sha256:${'f'.repeat(64)}`;
+    assert.equal((await ask(manifest)).status, 404);
+    assert.equal((await ask(manifest, { method: 'HEAD' })).status, 200);
+    const told = await ask(manifest);
+    assert.equal(told.status, 422);
+    assert.match((await errorOf(told))?.message ?? '', /is not part of this image/);
+  });
+
   it('says nothing of what is inside', async () => {
     const response = await ask(`/v2/${HASH}-broken/manifests/latest`);
     assert.equal(response.status, 500);
