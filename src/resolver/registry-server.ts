@@ -14,6 +14,7 @@ import { RecentTags } from './recent-tags.ts';
 import { parseRoute, type Route } from './route.ts';
 import type { ServedBlob } from '../store-image/served-image.ts';
 import { ToldLater } from './told-later.ts';
+import { inTurn, TURN_MS } from './turns.ts';
 
 export interface RegistryServerOptions {
   /** A loopback address. */
@@ -23,6 +24,8 @@ export interface RegistryServerOptions {
   readonly token: string;
   /** How long a client may take to send a request, in milliseconds. */
   readonly requestTimeoutMs?: number;
+  /** How long a client is let wait before it has to ask again, in milliseconds. */
+  readonly turnMs?: number;
 }
 
 /** Finds the image of a reference. */
@@ -55,15 +58,17 @@ const NO_TAG = 'latest';
 export class RegistryServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #token: string;
+  readonly #turnMs: number;
   readonly #toldLater = new ToldLater();
   readonly #recentTags = new RecentTags();
   readonly #deps: RegistryServerDeps;
 
   private constructor(
-    { token, requestTimeoutMs = REQUEST_TIMEOUT_MS }: RegistryServerOptions,
+    { token, requestTimeoutMs = REQUEST_TIMEOUT_MS, turnMs = TURN_MS }: RegistryServerOptions,
     deps: RegistryServerDeps,
   ) {
     this.#token = token;
+    this.#turnMs = turnMs;
     this.#deps = deps;
     this.#server = createServer(
       {
@@ -160,9 +165,19 @@ export class RegistryServer implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<void> {
     const told = this.#toldLater.take(reference);
-    if (told !== undefined && request.method === 'GET') throw explained(told);
+    if (told !== undefined && request.method === 'GET') throw told;
     try {
-      using lease = await this.#resolve(repository, reference, signal);
+      const found = await inTurn(
+        request.url ?? '',
+        signal,
+        async (waiting) => await this.#resolve(repository, reference, waiting),
+        this.#turnMs,
+      );
+      if ('location' in found) {
+        response.writeHead(307, { Location: found.location, 'Content-Length': 0 }).end();
+        return;
+      }
+      using lease = found;
       if (!isDigest(reference)) this.#recentTags.remember(repository, reference, lease.image.blobs.keys());
       const blob = isDigest(reference) ? blobOf(lease, reference, 'MANIFEST') : lease.image.target;
       response.setHeader('Docker-Content-Digest', blob.descriptor.digest);
@@ -244,12 +259,6 @@ const WRONG_TOKEN =
 const UNAUTHORIZED =
   'the token of the resolver is missing or wrong: it is in resolver-token below the root of nix-snapshotter; ' +
   'put it into hosts.toml, or log in with it as password';
-
-/** containerd and dockerd show nothing of a 404 but "not found". */
-function explained(told: unknown): unknown {
-  if (!(told instanceof StatusError) || told.code !== 'NotFound') return told;
-  return new StatusError('FailedPrecondition', told.message, { cause: told });
-}
 
 function wantedOf(repository: string, reference: string): Wanted {
   return parseWanted(repository.startsWith(LAYERS) ? repository.slice(LAYERS.length) : repository, reference);
