@@ -165,7 +165,7 @@ export class RegistryServer implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<void> {
     const told = this.#toldLater.take(reference);
-    if (told !== undefined && request.method === 'GET') throw told;
+    if (told !== undefined && request.method === 'GET') throw explained(told);
     try {
       const found = await inTurn(
         request.url ?? '',
@@ -259,6 +259,12 @@ const WRONG_TOKEN =
 const UNAUTHORIZED =
   'the token of the resolver is missing or wrong: it is in resolver-token below the root of nix-snapshotter; ' +
   'put it into hosts.toml, or log in with it as password';
+
+/** containerd and dockerd show nothing of a 404 but "not found". */
+function explained(told: unknown): unknown {
+  if (!(told instanceof StatusError) || told.code !== 'NotFound') return told;
+  return new StatusError('FailedPrecondition', told.message, { cause: told });
+}
 
 function wantedOf(repository: string, reference: string): Wanted {
   return parseWanted(repository.startsWith(LAYERS) ? repository.slice(LAYERS.length) : repository, reference);
