@@ -163,7 +163,7 @@ function k3sChanges({ config, token, platform, texts }: NodeFacts): readonly Fil
     root: config.root,
     resolver: resolverOf(config),
     token,
-    imageService: config.image_service?.enable ?? false,
+    imageService: config.image_service.enable,
     files: texts,
   });
 }

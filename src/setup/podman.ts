@@ -8,10 +8,9 @@ const PREFIXES = ['nix-layers.local', 'nix:0', 'nix.local'];
 
 /** The registries that podman, buildah and skopeo take these hosts for (containers-registries.conf(5)). */
 export function podmanRegistries(path: string, resolver: string): FileChange {
-  const tables = PREFIXES.map((prefix) =>
-    ['[[registry]]', `prefix = "${prefix}"`, `location = "${resolver}/layers"`, 'insecure = true', ''].join(
-      '\n',
-    ),
+  const below = PREFIXES.map((prefix) => `prefix = "${prefix}"\nlocation = "${resolver}/layers"`);
+  const tables = [...below, `location = "${resolver}"`].map(
+    (keys) => `[[registry]]\n${keys}\ninsecure = true\n`,
   );
   return ownFile(path, [HEADER, '', ...tables].join('\n'));
 }

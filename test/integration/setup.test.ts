@@ -4,17 +4,24 @@ import { parse } from 'smol-toml';
 import { checkDump } from '../../src/setup/containerd-program.ts';
 import { LIST_CONTAINERS } from '../../src/setup/existing-images.ts';
 import { K3S_FILES } from '../../src/setup/k3s.ts';
-import { BUSYBOX_IMAGE, busyboxArchive, pauseArchive } from '../fixtures/images.ts';
+import { BUSYBOX_IMAGE, busyboxArchive, busyboxEntries, pauseArchive } from '../fixtures/images.ts';
+import { ociArchive } from '../fixtures/oci-archive.ts';
 import { buildPackages } from '../fixtures/packages.ts';
 import { SNAPSHOTTER_SOCKET } from '../sandbox/containerd.ts';
+import { inside } from '../sandbox/layout.ts';
+import { enginesBase } from '../sandbox/engines.ts';
+import { Sandbox } from '../sandbox/sandbox.ts';
 import { type Snapshotter, startSnapshotter } from '../sandbox/snapshotter.ts';
 import { GREETING } from './support/greeter.ts';
 import { matrix } from './support/matrix.ts';
 import { type Pod, runPod } from './support/pod.ts';
+import { startRegistry } from './support/registry.ts';
 import { DAEMON_CONFIG, MAIN, ROOT, SetupNode } from './support/setup.ts';
 
 const TARGETS = ['--containerd', '--nerdctl'];
 const K8S = ['-n', 'k8s.io'];
+/** An image whose layer containerd does not keep. */
+const LEAN = '127.0.0.1:5000/lean:1';
 const HOSTS_DIR = '/etc/containerd/certs.d';
 const CRI_1 = 'io.containerd.grpc.v1.cri';
 const CRI_2 = 'io.containerd.cri.v1.images';
@@ -41,6 +48,7 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl', 'crictl'])) {
         await containerd.ctr([...K8S, 'image', 'import', '--snapshotter', 'overlayfs', archive]);
         await containerd.ctr(['image', 'import', '--snapshotter', 'overlayfs', archive]);
       }
+      await pullLean(rig);
       ({ greeter, busybox } = await buildPackages(node, ['greeter', 'busybox']));
       pod = await runPod(rig, BUSYBOX_IMAGE);
       untouched = await rig.files();
@@ -110,6 +118,13 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl', 'crictl'])) {
       assert.match(await rig.run(['ctr', ...K8S, 'snapshot', '--snapshotter', 'nix', 'ls']), /Active/);
     });
 
+    it('an image whose layers were not kept is pulled again', async () => {
+      await assert.rejects(runPod(rig, LEAN), /not found/);
+      await rig.containerd.crictl(['pull', LEAN]);
+      await using again = await runPod(rig, LEAN);
+      assert.equal(await again.exec(['cat', '/lean']), 'lean');
+    });
+
     it('undo gives every byte back; what runs goes on, and its containers are listed', async () => {
       const ofStore = await runPod(rig, `nix:0${busybox}`);
       const { stdout, exitCode } = await rig.setup(...TARGETS, '--undo');
@@ -129,6 +144,23 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl', 'crictl'])) {
       assert.match((await rig.setup(...TARGETS, '--undo')).stdout, /nothing to undo/);
     });
   });
+}
+
+/** Pulls an image from a registry on the node, and removes its layer's blob as `discard_unpacked_layers` does. */
+async function pullLean({ node, containerd }: SetupNode): Promise<void> {
+  await startRegistry(node);
+  const entries = [...(await busyboxEntries(node)), { path: 'lean', content: 'lean' }];
+  await node.writeFile('/tmp/images/lean.tar', await ociArchive({ name: LEAN, layers: [{ entries }] }));
+  await containerd.ctr([...K8S, 'image', 'import', '--snapshotter', 'overlayfs', '/tmp/images/lean.tar']);
+  await containerd.ctr([...K8S, 'image', 'push', '--plain-http', LEAN]);
+  await containerd.ctr([...K8S, 'image', 'rm', '--sync', LEAN]);
+  await containerd.crictl(['pull', LEAN]);
+  const { stdout: content } = await containerd.ctr([...K8S, 'content', 'ls']);
+  const layer = /=lean,.*gc\.ref\.content\.l\.0=(?<digest>sha256:[0-9a-f]+)/.exec(content)?.groups?.[
+    'digest'
+  ];
+  assert.ok(layer, content);
+  await containerd.ctr([...K8S, 'content', 'rm', layer]);
 }
 
 /** Main files that nodes have, with the version of the format that each is in. */
@@ -222,3 +254,31 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'])) {
     });
   });
 }
+
+const [engines] = await matrix(['1.7'], ['engines']);
+
+describe('setup of podman', { skip: engines?.skip ?? false }, () => {
+  it('runs store paths with no further flag, and undo takes back what it wrote alone', async () => {
+    await using node = await Sandbox.up({ suite: 'trixie', base: await enginesBase() });
+    const auth = '/root/.config/containers/auth.json';
+    const own = '{"auths":{"quay.io":{"auth":"eDp5"}}}';
+    await node.writeFile(auth, own, 0o644);
+    const setup = async (...args: readonly string[]) => {
+      const program = ['node', `${inside.project}/dist/nix-snapshotter.mjs`, 'setup', '--podman'];
+      return await node.exec([...program, ...args], { env: { HOME: '/root' } });
+    };
+    await setup();
+    await startSnapshotter(node, { config: await node.readFile(DAEMON_CONFIG), root: ROOT });
+    const { greeter } = await buildPackages(node, ['greeter']);
+    const name = greeter.slice('/nix/store/'.length);
+    const env = { HOME: '/root', PODMAN_IGNORE_CGROUPSV1_WARNING: '1' };
+    for (const image of [`nix-layers.local/${name}`, `nix:0${greeter}`, `127.0.0.1:7373/layers/${name}`]) {
+      const run = ['podman', 'run', '--rm', '--quiet', '--network', 'none', image];
+      assert.equal((await node.exec(run, { env })).stdout, GREETING, image);
+    }
+    assert.equal((await node.exec(['stat', '-c', '%a', auth])).stdout, '600');
+    await setup('--undo');
+    assert.equal(await node.readFile(auth), own);
+    assert.equal((await node.exec(['stat', '-c', '%a', auth])).stdout, '644');
+  });
+});

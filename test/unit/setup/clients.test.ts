@@ -40,7 +40,7 @@ describe('podman', () => {
       location: '127.0.0.1:7373/layers',
       insecure: true,
     });
-    assert.equal(registry.length, 3);
+    assert.deepEqual(registry.at(-1), { location: RESOLVER, insecure: true });
   });
 
   it('gets the token beside the credentials of others, which stay', () => {
