@@ -12,7 +12,7 @@ import { Rig } from './rig.ts';
 /** So many store paths take turns: a name that comes again was removed just before. */
 const PATHS = 10;
 /** Clients that make and remove other images meanwhile. */
-const LOOPS = 8;
+const LOOPS = 2;
 
 /** Each pull of a store path is followed at once by a container of it: by the id, and by the name. */
 export function describePulls(row: AvailableRow, pulls: number): void {
