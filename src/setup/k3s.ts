@@ -108,9 +108,11 @@ function registries({ files, resolver, token }: K3sOptions): readonly FileChange
       document.set(top, document.createNode({}));
     document.setIn(keys, document.createNode(value));
   }
-  if (before === undefined) return [ownFile(path, `${HEADER}\n${String(document)}`, true)];
+  if (before === undefined) return [ownFile(path, `${HEADER}\n${yamlText(document)}`, true)];
   const keys = missing.map(([key]) => key);
-  return [{ path, text: String(document), mode: 0o600, secret: true, removal: { kind: 'yaml-keys', keys } }];
+  return [
+    { path, text: yamlText(document), mode: 0o600, secret: true, removal: { kind: 'yaml-keys', keys } },
+  ];
 }
 
 function isSame(document: Document, keys: readonly string[], value: unknown): boolean {
@@ -128,6 +130,11 @@ function refuseOtherSnapshotter(config: string | undefined): void {
     `${K3S_FILES.config}: snapshotter is ${JSON.stringify(chosen)}; remove that key and run setup again. ` +
       'k3s’s own "nix" is the Go version, whose images are not taken over',
   );
+}
+
+/** A document as text; long lines stay as their owner wrote them. */
+export function yamlText(document: Document): string {
+  return document.toString({ lineWidth: 0 });
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Removal } from './file-change.ts';
-import { parseYaml } from './k3s.ts';
+import { parseYaml, yamlText } from './k3s.ts';
 import { withoutLines } from './toml-edit.ts';
 
 /**
@@ -18,7 +18,7 @@ export function withoutOurs(path: string, text: string, removal: Removal): strin
     case 'yaml-keys': {
       const document = parseYaml(path, text);
       for (const key of removal.keys) document.deleteIn(key);
-      return String(document);
+      return yamlText(document);
     }
   }
 }

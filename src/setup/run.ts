@@ -134,7 +134,7 @@ async function print(session: Session): Promise<void> {
     // As if nothing were there: what belongs to others is not shown.
     texts: new Map(),
   });
-  session.write(describePrint(plan.changes.map(({ change }) => change)));
+  session.write(hider(token, session.tokenFile)(describePrint(plan.changes.map(({ change }) => change))));
   for (const note of plan.notes) session.write(`# ${note}\n`);
 }
 
@@ -215,5 +215,6 @@ function hider(token: string | undefined, tokenFile: string): (text: string) => 
   if (token === undefined || token === '') return (text) => text;
   const basic = Buffer.from(`nix-snapshotter:${token}`).toString('base64');
   const hidden = hiddenToken(tokenFile);
-  return (text) => text.replaceAll(token, hidden).replaceAll(basic, hidden);
+  const hiddenBasic = `<base64 of nix-snapshotter:${hidden}>`;
+  return (text) => text.replaceAll(token, hidden).replaceAll(basic, hiddenBasic);
 }
