@@ -109,10 +109,20 @@ for (const row of await matrix(['1.7', '2.3'], ['engines'])) {
     });
 
     it('skopeo says why a path cannot be had', async () => {
-      const image = `docker://${RESOLVER}/layers/${ABSENT}`;
-      const { exitCode, stderr } = await skopeo(['copy', image, `oci:${OUT}`], false);
-      assert.notEqual(exitCode, 0);
-      for (const part of [ABSENT, 'HTTP 404', 'push the path']) assert.ok(stderr.includes(part), stderr);
+      const refused = async (image: string, flags: readonly string[]) => {
+        const copy = ['skopeo', 'copy', '--src-tls-verify=false', ...flags];
+        const all = [...copy, `docker://${RESOLVER}/layers/${image}`, `oci:${OUT}`];
+        const { exitCode, stderr } = await rig.node.exec(all, { reject: false });
+        assert.notEqual(exitCode, 0);
+        return stderr;
+      };
+      const login = ['--src-creds', credentials];
+      const absent = await refused(ABSENT, login);
+      for (const part of [ABSENT, 'HTTP 404', 'push the path']) assert.ok(absent.includes(part), absent);
+      const greeter = made.greeter.slice('/nix/store/'.length);
+      const other = `sha256:${'0'.repeat(64)}`;
+      assert.match(await refused(`${greeter}@${other}`, login), /is not part of this image/);
+      assert.match(await refused(greeter, []), /the token of the resolver is missing/);
     });
 
     it(`a closure of more than ${MANY} paths has a hundred layers, and a container sees all of it`, async () => {
