@@ -155,14 +155,16 @@ export async function startDaemon(
 async function resolverOf(
   config: Config,
   { pulledRoots }: Layout,
-  deps: Omit<ResolverParts, 'builder'>,
+  deps: Omit<ResolverParts, 'builder' | 'lookup'>,
 ): Promise<Resolver> {
   const { openResolver } = await import('./store-image/open-resolver.ts');
+  const { CacheLookup } = await import('./nix/cache-lookup.ts');
   const { DerivationBuilder } = await import('./nix/derivation-builder.ts');
   const { deadline: deadlineMs, build } = config.resolver;
   const setup = { deadlineMs, build, graceMs: config.gc.grace, roots: pulledRoots };
-  const builder = new DerivationBuilder(nixOptions(config), { env: process.env });
-  return await openResolver(setup, { ...deps, builder });
+  const builder = new DerivationBuilder(nixOptions(config), process);
+  const lookup = new CacheLookup(nixOptions(config), process);
+  return await openResolver(setup, { ...deps, builder, lookup });
 }
 
 async function imageServiceOf(

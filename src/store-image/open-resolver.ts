@@ -1,6 +1,7 @@
 import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import { makeDirectories } from '../host/make-directories.ts';
 import type { Log } from '../log.ts';
+import type { CacheLookup } from '../nix/cache-lookup.ts';
 import type { DerivationBuilder } from '../nix/derivation-builder.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
 import type { NixStore } from '../nix/store.ts';
@@ -20,6 +21,7 @@ export interface ResolverSetup {
 export interface ResolverParts {
   readonly nix: NixStore;
   readonly builder: DerivationBuilder;
+  readonly lookup: CacheLookup;
   readonly queue: RealiseQueue;
   readonly closures: ClosureReader;
   readonly log: Log;

@@ -5,7 +5,7 @@ import { FLAKE_PREFIX, parseFlake } from './flake-reference.ts';
 /** What a reference asks for. */
 export type Wanted =
   | { readonly kind: 'path'; readonly path: StorePath }
-  /** The only path of the store with this hash. */
+  /** The path with this hash, of the store or of a cache. */
   | { readonly kind: 'hash'; readonly hash: string }
   /** A locked flake, as Nix spells it. */
   | { readonly kind: 'flake'; readonly flake: string };
@@ -27,7 +27,7 @@ export function isDigest(reference: string): boolean {
  *
  * - `nix/store/<hash>-<name>` (the Go version's form) and `<hash>-<name>`: that path, whatever the tag.
  * - `<hash>` with a tag: `<hash>-<tag>`, for names that a repository cannot spell (a tag may have upper case).
- * - `<hash>` without a tag, or with a digest: the path of the store that has this hash.
+ * - `<hash>` without a tag, or with a digest: the path of the store, or of a cache, that has this hash.
  * - `flake/…`: {@link parseFlake}.
  *
  * @throws StatusError InvalidArgument that names the forms.
@@ -50,6 +50,6 @@ function checked(name: string, repository: string): StorePath {
   throw new StatusError(
     'InvalidArgument',
     `${JSON.stringify(repository.slice(0, 300))} names no store path; write nix:0/nix/store/<hash>-<name>, ` +
-      'nix:0/<hash>-<name>, or nix:0/<hash>:<name> for a name with upper case',
+      'nix:0/<hash>-<name>, nix:0/<hash>:<name> for a name with upper case, or nix:0/<hash> for any name',
   );
 }

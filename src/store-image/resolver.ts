@@ -8,6 +8,7 @@ import { MAX_JSON_BYTES } from '../image/descriptor.ts';
 import { openImages } from '../image/open-images.ts';
 import { StoreFiles } from '../image/store-files.ts';
 import type { Log } from '../log.ts';
+import type { CacheLookup } from '../nix/cache-lookup.ts';
 import { isDerivation } from '../nix/keep-realised.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
@@ -31,6 +32,7 @@ export interface ResolverOptions {
 export interface ResolverDeps {
   readonly nix: Pick<NixStore, 'realStoreDir' | 'closure' | 'valid'>;
   readonly closures: Pick<ClosureReader, 'pathsOf'>;
+  readonly lookup: Pick<CacheLookup, 'find'>;
   /** Disposed of with the resolver. */
   readonly built: Pick<BuiltPaths, 'outputOf' | 'outputOfFlake' | 'inFlight'> & AsyncDisposable;
   readonly queue: Pick<RealiseQueue, 'realiseForLater'>;
@@ -120,23 +122,27 @@ export class Resolver implements AsyncDisposable {
       case 'flake':
         return await built.outputOfFlake(wanted.flake, signal);
       case 'hash':
-        return await this.#pathWithHash(wanted.hash);
+        return await this.#pathWithHash(wanted.hash, signal);
       default:
         return wanted satisfies never;
     }
   }
 
-  async #pathWithHash(hash: string): Promise<StorePath> {
-    const { nix } = this.#deps;
+  async #pathWithHash(hash: string, signal: AbortSignal): Promise<StorePath> {
+    const { nix, lookup } = this.#deps;
     const candidates = (await readdir(await nix.realStoreDir()))
       .filter((name) => name.startsWith(`${hash}-`))
       .map((name) => parseStorePath(`${STORE_DIR}/${name}`))
       .filter((path) => path !== undefined);
-    const [found] = await nix.valid(candidates);
-    if (found !== undefined) return found;
+    const [here] = await nix.valid(candidates);
+    if (here !== undefined) return here;
+    const { path, answers } = await lookup.find(hash, signal);
+    if (path !== undefined) return path;
+    const asked = answers.map(({ substituter, answer }) => `${substituter}: ${answer}`).join(', ');
     throw new StatusError(
       'FailedPrecondition',
-      `no path with hash ${hash} is in this store, and a cache cannot be asked by hash alone: name it, as nix:0/${hash}:<name>`,
+      `no path with hash ${hash} is in this store, and no substituter has one ` +
+        `(${asked === '' ? 'none is configured' : asked}); push it to a substituter of this host and try again`,
     );
   }
 }

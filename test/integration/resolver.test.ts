@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
-import { buildPackages } from '../fixtures/packages.ts';
+import { buildPackages, deletePaths } from '../fixtures/packages.ts';
 import type { ExecResult } from '../sandbox/sandbox.ts';
 import { runContainer } from './support/container.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
@@ -102,6 +102,18 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       await ctrPull(`nix:0/${hash}:${name}`);
       await ctrPull(`nix:0/${hash}:latest`);
       assert.equal(await digestOf(`nix:0/${hash}:latest`), await digestOf(`nix:0/${hash}:${name}`));
+    });
+
+    it('finds a path by its hash alone in a cache, whatever its name', async () => {
+      const { plus } = await buildPackages(rig.node, ['plus']);
+      await rig.cache.add([plus]);
+      await deletePaths(rig.node, [plus]);
+      const hash = plus.slice('/nix/store/'.length).split('-')[0] ?? '';
+      await ctrPull(`nix:0/${hash}:latest`);
+      await rig.node.exec(['nix-store', '--check-validity', plus]);
+      const { exitCode, stderr } = await ctrPull(`nix:0/${'0'.repeat(32)}:latest`, false);
+      assert.notEqual(exitCode, 0);
+      assertTold(stderr, ['no path with hash 0000', `${rig.cache.url}: has not got it`]);
     });
 
     it('serves an image that lies in the store as what it is, in each format', async () => {
