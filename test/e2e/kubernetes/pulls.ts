@@ -3,12 +3,18 @@ import { it } from 'node:test';
 import { idle, pod, redis } from './objects.ts';
 import type { PodStatus, World } from './world.ts';
 
-const ABSENT = `${'0'.repeat(32)}-absent`;
+/** Name of a store path that nobody has. */
+export const ABSENT = `${'0'.repeat(32)}-absent`;
+
+/** Why the first container of a pod does not run yet. */
+export function waiting({
+  status,
+}: PodStatus): { readonly reason: string; readonly message?: string } | undefined {
+  return status.containerStatuses?.[0]?.state.waiting;
+}
 
 /** What the kubelet makes of `imagePullPolicy`, and what it says of a pull that failed. */
 export function pulls(world: () => World): void {
-  const waiting = ({ status }: PodStatus) => status.containerStatuses?.[0]?.state.waiting;
-
   it('imagePullPolicy Never: an absent image is refused, one that is there runs', async () => {
     const { rig, cluster, busybox } = world();
     const image = `nix:0${busybox}`;

@@ -1,6 +1,7 @@
 import { after, afterEach, before, describe } from 'node:test';
 import type { AvailableRow } from '../../integration/support/matrix.ts';
 import { disk } from './disk.ts';
+import { imageService } from './image-service.ts';
 import { kubectl } from './kubectl.ts';
 import { pulls } from './pulls.ts';
 import { restarts } from './restarts.ts';
@@ -28,6 +29,7 @@ export function kubernetesSuite(row: AvailableRow): void {
     // containerd has them since 2.1.
     if (row.release !== '1.7') volumes(world);
     kubectl(world);
+    imageService(world);
     disk(world);
     restarts(world);
   });

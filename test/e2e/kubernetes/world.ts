@@ -66,7 +66,7 @@ export class World {
     const rig = await Rig.up({
       row,
       cri: true,
-      config: `${RESOLVER_CONFIG}[gc]\ngrace = "1s"\n`,
+      config: `${RESOLVER_CONFIG}[gc]\ngrace = "1s"\n[image_service]\nenable = true\n`,
       prepare: async (node) => {
         const dir = '/var/lib/nix-snapshotter';
         await node.sh(`mkdir -p ${dir}; mount -t tmpfs -o size=${SNAPSHOTS_SIZE},mode=755 snapshots ${dir}`);
