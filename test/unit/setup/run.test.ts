@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { loadAccessToken } from '../../../src/resolver/access-token.ts';
 import type { Target } from '../../../src/setup/file-change.ts';
 import { runSetup, type SetupOptions } from '../../../src/setup/run.ts';
+import { toml } from './toml.ts';
 
 const MAIN = '/etc/containerd/config.toml';
 const DROP_IN = '/etc/containerd/conf.d/90-nix-snapshotter.toml';
@@ -205,6 +206,22 @@ describe('setup of a file tree', () => {
     assert.match(await readFile(here('/data/config.toml'), 'utf8'), /imports/);
     await setup(['containerd'], { undo: true });
     assert.equal(await readFile(here(MAIN), 'utf8'), OWN_MAIN);
+  });
+
+  it('nerdctl of another user than root is set up in that user’s files', async () => {
+    const config = here('/daemon.toml');
+    await put('/daemon.toml', `root = "${here('/data')}"\n[resolver]\naddress = "127.0.0.1:9999"\n`);
+    const options = { targets: ['nerdctl'], print: false, dryRun: false, undo: false, config } as const;
+    const deps = { env: { HOME: rootDir }, uid: 1000, write: () => {}, loadToken: loadAccessToken };
+    await runSetup(options, deps);
+    const hostsDir = here('/.config/containerd/certs.d');
+    assert.deepEqual(toml(await readFile(here('/.config/nerdctl/nerdctl.toml'), 'utf8')), {
+      snapshotter: 'nix',
+      hosts_dir: [hostsDir],
+    });
+    assert.match(await readFile(`${hostsDir}/nix_0_/hosts.toml`, 'utf8'), /127\.0\.0\.1:9999/);
+    await runSetup({ ...options, undo: true }, deps);
+    assert.equal(existsSync(here('/.config')), false);
   });
 
   it('another containerd than this node’s has to be named', async () => {
