@@ -16,7 +16,7 @@ const ANSWERS: Partial<Record<StatusCode, { readonly status: number; readonly co
   PermissionDenied: { status: 403, code: 'DENIED' },
   Unimplemented: { status: 405, code: 'UNSUPPORTED' },
   DataLoss: { status: 422, code: 'MANIFEST_INVALID' },
-  ResourceExhausted: { status: 507, code: 'TOOMANYREQUESTS' },
+  ResourceExhausted: { status: 507, code: 'UNKNOWN' },
   Unavailable: { status: 503, code: 'UNKNOWN' },
   DeadlineExceeded: { status: 504, code: 'UNKNOWN' },
 };

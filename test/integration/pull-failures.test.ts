@@ -63,7 +63,7 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       for await (const { client, exitCode, stderr } of pulls(path)) {
         assert.notEqual(exitCode, 0, client);
         const line = stderr.trimEnd().split('\n').at(-1) ?? '';
-        for (const part of [path.slice(1), ...parts]) {
+        for (const part of parts) {
           const there = typeof part === 'string' ? line.includes(part) : part.test(line);
           assert.ok(there, `${client} says nothing of ${String(part)}: ${stderr}`);
         }
@@ -84,38 +84,46 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
 
     it('a cache that cannot be reached', async () => {
       await nixConf(`substituters = ${DEAD_CACHE}`);
-      const cause = 'a substituter cannot be reached or fails';
+      const cause = 'a substituter cannot be reached or fails; substituters: ';
       const next = 'try again when the substituter answers';
-      await assertEachSays(await forgotten(), cause, `${DEAD_CACHE}: `, next);
+      const path = await forgotten();
+      await assertEachSays(path, `realise ${path}: ${cause}${DEAD_CACHE}: `, next);
     });
 
     it('a cache that fails', async () => {
       await nixConf();
       await rig.cache.setFaults([{ match: '', status: 500 }]);
       const path = await forgotten();
-      await assertEachSays(path, 'a substituter cannot be reached or fails', /: .*HTTP (error )?500/);
+      const cause = 'a substituter cannot be reached or fails';
+      await assertEachSays(path, `realise ${path}: ${cause}`, /: .*HTTP (error )?500/, 'try again when');
     });
 
     it('a cache that asks for credentials', async () => {
       await nixConf();
       await rig.cache.setFaults([{ match: '', status: 401 }]);
       const path = await forgotten();
-      await assertEachSays(path, 'asks for credentials', rig.cache.url, "netrc-file of this host's nix.conf");
+      const cause = `realise ${path}: a substituter asks for credentials`;
+      await assertEachSays(path, cause, rig.cache.url, "netrc-file of this host's nix.conf");
     });
 
     it('a signature that is not trusted', async () => {
       await nixConf(`trusted-public-keys = ${OTHER_KEY}`);
       const path = await forgotten();
-      await assertEachSays(path, 'its signature is refused', rig.cache.url, 'trusted-public-keys');
+      const cause = `realise ${path}: its signature is refused`;
+      await assertEachSays(path, cause, rig.cache.url, 'trusted-public-keys');
     });
 
     it('a disk that is full', async () => {
       await nixConf();
-      await rig.node.sh('mkdir -p /tiny; mount -t tmpfs -o size=256k tmpfs /tiny');
+      // Nix needs room for its database, to be asked at all.
+      const fill = 'dd if=/dev/zero of=/tiny/filled bs=64k || truncate --size=-1M /tiny/filled';
+      const store = `nix-store --store 'local?root=/tiny' --verify`;
+      await rig.node.sh(`mkdir -p /tiny; mount -t tmpfs -o size=32m tmpfs /tiny; ${store}; ${fill}`);
       await rig.configure(`${config()}[nix]\nstore = "local?root=/tiny"\n`);
       try {
         const path = await forgotten();
-        await assertEachSays(path, 'the disk of the Nix store is full', 'nix-collect-garbage');
+        const cause = `realise ${path}: the disk of the Nix store is full`;
+        await assertEachSays(path, cause, 'nix-collect-garbage');
       } finally {
         await rig.configure(config());
         await eventually(async () => await rig.node.exec(['umount', '/tiny']));
@@ -124,7 +132,18 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
 
     it('a token that is not ours', async () => {
       await rig.node.sh(`sed -i 's/Bearer [^"]*/Bearer ${'0'.repeat(64)}/' ${HOSTS_DIR}/*/hosts.toml`);
-      await assertEachSays(made.greeter, 'the token of the resolver is wrong', 'hosts.toml');
+      const cause = 'the token of the resolver is wrong: copy the one in resolver-token';
+      await assertEachSays(made.greeter, made.greeter.slice(1), cause, 'hosts.toml');
+    });
+
+    it('no token', async () => {
+      await rig.node.sh(`sed -i /authorization/d ${HOSTS_DIR}/*/hosts.toml`);
+      await assertEachSays(made.greeter, 'authorization failed: no basic auth credentials');
+    });
+
+    it('a client that is not told of the resolver', async () => {
+      await rig.node.sh(`rm -r ${HOSTS_DIR}/*`);
+      await assertEachSays(made.greeter, 'dial tcp: lookup nix');
     });
 
     it('a daemon that does not run: the address where nobody listens', async () => {
@@ -142,7 +161,11 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       const path = await forgotten();
       await rig.cache.setFaults([{ match: '/nar/', delay: 15_000 }]);
       await rig.configure(config('1s'));
-      await assertEachSays(path, 'not finished', `from ${rig.cache.url}); it goes on, and a retry joins it`);
+      await assertEachSays(
+        path,
+        `realise ${path}: not finished`,
+        `from ${rig.cache.url}); it goes on, and a retry joins it`,
+      );
       await rig.cache.setFaults([]);
       await rig.configure(config());
       for await (const { client, exitCode, stderr } of pulls(path)) {
