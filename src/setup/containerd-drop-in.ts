@@ -110,7 +110,7 @@ export function containerdDropIn({ release, files, platform, socket, root }: Dro
     proxy_plugins: { nix: proxyPlugin({ is1, socket, root }) },
   };
   return {
-    text: `${HEADER}\n${is1 ? REPEATS : ''}${stringify(table)}`,
+    text: `${HEADER}\n${AGAIN}${is1 ? REPEATS : ''}${stringify(table)}`,
     version,
     hostsDir: hostsDirs.split(':', 1)[0] ?? hostsDirs,
     criDisabled,
@@ -118,9 +118,11 @@ export function containerdDropIn({ release, files, platform, socket, root }: Dro
   };
 }
 
+const AGAIN =
+  '# Run "nix-snapshotter setup --containerd" again when containerd changes to another release line.\n';
 const REPEATS =
   '# containerd 1.7 takes each of these plugin tables from this file alone: what config.toml says there is repeated here.\n' +
-  '# After a change there run "nix-snapshotter setup --containerd" again.\n';
+  '# Run "nix-snapshotter setup --containerd" again after a change there, too.\n';
 
 /** The snapshotter as containerd's proxy plugin; `remap-ids` is a capability that 1.7's mounter does not know. */
 export function proxyPlugin(options: {

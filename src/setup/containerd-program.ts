@@ -22,7 +22,16 @@ const OURS = [
  * @throws StatusError FailedPrecondition when it is not installed or does not say.
  */
 export async function containerdRelease(): Promise<string> {
-  const said = await runProgram('containerd', ['--version']);
+  let said: string;
+  try {
+    said = await runProgram('containerd', ['--version']);
+  } catch (error) {
+    throw new StatusError(
+      'FailedPrecondition',
+      `the installed containerd cannot be asked: ${messageOf(error)}; or give --containerd-version, such as 2.3.7`,
+      { cause: error },
+    );
+  }
   const release = /\bv?(\d+\.\d+\.\d+[-\w.]*)/.exec(said)?.[1];
   if (release !== undefined) return release;
   throw new StatusError(

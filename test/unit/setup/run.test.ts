@@ -126,6 +126,16 @@ describe('setup of a file tree', () => {
     assert.equal(existsSync(here(HOSTS)), false);
   });
 
+  it('after an upgrade of containerd the drop-in is made anew', async () => {
+    await put(MAIN, 'version = 2\n');
+    await setup(['containerd'], { containerdVersion: '1.7.24' });
+    const said = await setup(['containerd'], { containerdVersion: '2.3.7' });
+    assert.match(said, /changed +\/etc\/containerd\/conf\.d\/90-nix-snapshotter\.toml/);
+    assert.equal(toml(await readFile(here(DROP_IN), 'utf8'))['version'], 3);
+    await setup(['containerd'], { undo: true });
+    assert.equal(await readFile(here(MAIN), 'utf8'), 'version = 2\n');
+  });
+
   it('a step that fails takes back those before it', async () => {
     await put(MAIN, OWN_MAIN);
     await put('/etc/nerdctl', 'a file where a directory belongs');
@@ -138,6 +148,18 @@ describe('setup of a file tree', () => {
     after.delete(here(`${ROOT}/resolver-token`));
     assert.deepEqual(after, before);
     assert.equal(existsSync(here('/etc/containerd/certs.d')), false);
+  });
+
+  it('what a crash left half done is undone', async () => {
+    await put(MAIN, OWN_MAIN);
+    await setup(['containerd']);
+    // As if it had come after the first file.
+    await put(MAIN, OWN_MAIN);
+    for (const file of [DROP_IN, HOSTS]) await rm(here(file));
+    assert.match(await setup(['containerd'], { undo: true }), /config\.toml: as it was before setup/);
+    assert.equal(await readFile(here(MAIN), 'utf8'), OWN_MAIN);
+    for (const made of ['/etc/containerd/certs.d', '/etc/containerd/conf.d', `${ROOT}/setup.json`])
+      assert.equal(existsSync(here(made)), false, made);
   });
 
   for (const [what, prepare, told] of [
