@@ -13,6 +13,7 @@ interface Kept {
   readonly unwanted: AbortController;
   users: number;
   timer: NodeJS.Timeout | undefined;
+  closed: boolean;
 }
 
 /** Keeps images from one request of a pull to the next, for they hold open files; what nobody uses is let go after a while. */
@@ -58,7 +59,9 @@ export class ImageCache implements AsyncDisposable {
     if (kept?.users === 0) void this.#drop(key, kept);
   }
 
+  /** What is being opened is stopped. */
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const { unwanted } of this.#kept.values()) unwanted.abort();
     for (const [key, kept] of this.#kept) await this.#drop(key, kept);
   }
 
@@ -68,15 +71,16 @@ export class ImageCache implements AsyncDisposable {
     if (kept.users > 0) return;
     kept.unwanted.abort();
     if (this.#kept.get(key) === kept) this.#kept.delete(key);
-    kept.image.then(
-      () => this.#drop(key, kept),
-      () => {},
-    );
+    void this.#drop(key, kept);
   }
 
   #giveBack(key: string, kept: Kept): void {
     kept.users -= 1;
     if (kept.users > 0) return;
+    if (this.#kept.get(key) !== kept) {
+      void this.#drop(key, kept);
+      return;
+    }
     kept.timer = setTimeout(() => void this.#drop(key, kept), this.#idleMs);
     kept.timer.unref();
   }
@@ -84,8 +88,12 @@ export class ImageCache implements AsyncDisposable {
   async #drop(key: string, kept: Kept): Promise<void> {
     clearTimeout(kept.timer);
     if (this.#kept.get(key) === kept) this.#kept.delete(key);
+    if (kept.closed) return;
+    kept.closed = true;
+    // Who waited for it has been told why there is none.
+    const image = await kept.image.catch(() => undefined);
     try {
-      await (await kept.image)[Symbol.asyncDispose]();
+      await image?.[Symbol.asyncDispose]();
     } catch (error) {
       this.#log.warn({ image: key, error: messageOf(error) }, 'an image of the resolver cannot be closed');
     }
@@ -94,7 +102,7 @@ export class ImageCache implements AsyncDisposable {
 
 function start(open: (unwanted: AbortSignal) => Promise<ServedImage>): Kept {
   const unwanted = new AbortController();
-  return { image: open(unwanted.signal), unwanted, users: 0, timer: undefined };
+  return { image: open(unwanted.signal), unwanted, users: 0, timer: undefined, closed: false };
 }
 
 async function unlessGone<T>(work: Promise<T>, signal: AbortSignal | undefined, key: string): Promise<T> {

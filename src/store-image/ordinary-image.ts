@@ -226,8 +226,7 @@ function layerBlob(
     const verifier = new Verifier(descriptor, `the layer of ${contentOf(paths)}`);
     const damaged = (error: Error): void => {
       if (!(error instanceof StatusError) || error.code !== 'DataLoss') return;
-      onDamage();
-      void digests.forget(paths);
+      void digests.forget(paths).then(onDamage);
     };
     source.once('error', (error) => verifier.destroy(error));
     verifier.once('error', damaged).once('close', () => source.destroy());

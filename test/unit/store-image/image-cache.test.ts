@@ -58,13 +58,14 @@ describe('ImageCache', () => {
     assert.equal(counts.opened, 2);
   });
 
-  it('closes what it has when it ends', async () => {
+  it('closes what it has when it ends, once', async () => {
     const { counts, open } = images();
-    {
-      await using cache = new ImageCache({ idleMs: 60_000 }, { log: silentLog });
-      (await cache.use('a', open))[Symbol.dispose]();
-      (await cache.use('b', open))[Symbol.dispose]();
-    }
+    const cache = new ImageCache({ idleMs: 60_000 }, { log: silentLog });
+    (await cache.use('a', open))[Symbol.dispose]();
+    const inUse = await cache.use('b', open);
+    await cache[Symbol.asyncDispose]();
+    inUse[Symbol.dispose]();
+    await new Promise((resolve) => setImmediate(resolve));
     assert.deepEqual(counts, { opened: 2, closed: 2 });
   });
 
@@ -106,16 +107,29 @@ describe('ImageCache', () => {
     assert.equal(counts.opened, 1);
   });
 
+  it('stops what it is opening when it ends', async () => {
+    const cache = new ImageCache({ idleMs: 60_000 }, { log: silentLog });
+    const slow = (unwanted: AbortSignal): Promise<ServedImage> =>
+      new Promise((_resolve, reject) => {
+        unwanted.addEventListener('abort', () => reject(new Error('stopped')), { once: true });
+      });
+    const refused = assert.rejects(cache.use('a', slow), /stopped/);
+    await cache[Symbol.asyncDispose]();
+    await refused;
+  });
+
   it('opens anew what is to be forgotten; who uses it keeps it', async () => {
     const { counts, open } = images();
-    await using cache = new ImageCache({ idleMs: 1 }, { log: silentLog });
+    await using cache = new ImageCache({ idleMs: 60_000 }, { log: silentLog });
     const lease = await cache.use('a', open);
     cache.forget('a');
     (await cache.use('a', open))[Symbol.dispose]();
     assert.deepEqual(counts, { opened: 2, closed: 0 });
     lease[Symbol.dispose]();
-    while (counts.closed < 2) await new Promise((resolve) => setTimeout(resolve, 1));
-    (await cache.use('a', open))[Symbol.dispose]();
-    assert.equal(counts.opened, 3);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(counts, { opened: 2, closed: 1 });
+    cache.forget('a');
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(counts, { opened: 2, closed: 2 });
   });
 });
