@@ -12,6 +12,7 @@ import { withLock } from './lock.ts';
 interface GoTool {
   readonly module: string;
   readonly version: string;
+  /** Below the module, or with `./` below `test/tools/<name>`. */
   readonly programs: readonly string[];
   /** Programs that Go makes of a package's tests. */
   readonly testPrograms?: readonly string[];
@@ -53,7 +54,7 @@ export const GO_TOOLS = {
   critest: {
     module: CRI_TOOLS,
     version: 'v1.36.0',
-    programs: [],
+    programs: ['./nonewprivs'],
     testPrograms: ['cmd/critest'],
     versionVariables: ['pkg/version.Version'],
   },
@@ -145,9 +146,12 @@ async function build(name: GoToolName, output: string, log: (line: string) => vo
   const ldflags = ['-s', '-w', ...own, ...others];
   const go = await goCommand(log);
   const flags = ['-trimpath', '-buildvcs=false', '-ldflags', ldflags.join(' '), '-o'];
-  const packages = programs.map((program) => `${module}/${program}`);
+  const packages = programs.map((program) => (program.startsWith('./') ? program : `${module}/${program}`));
   const commands = testPrograms.map((program) => [
-    ...['test', '-c', ...flags, `${output}/${basename(program)}`],
+    'test',
+    '-c',
+    ...flags,
+    `${output}/${basename(program)}`,
     `${module}/${program}`,
   ]);
   if (packages.length > 0) commands.push(['build', ...flags, `${output}/`, ...packages]);
