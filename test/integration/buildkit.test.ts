@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { type Buildkit, startBuildkit } from './support/buildkit.ts';
+import { type Buildkit, buildByOciWorker, startBuildkit } from './support/buildkit.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
 import { type GreeterClosure, forget, greeterClosure } from './support/greeter.ts';
 import { ADDED, type InterleavedImage, interleavedImage } from './support/interleaved.ts';
@@ -127,6 +127,16 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl', 'buildkit'])) {
       assert.notEqual(exitCode, 0);
       const text = `realise /nix/store/${absent}: no substituter has it; substituters: ${rig.cache.url}: HTTP 404`;
       assert.ok(stderr.includes(text), stderr);
+    });
+
+    // The last: its daemon stays.
+    it("BuildKit's own worker, with a daemon of its own, builds on an interleaved image", async () => {
+      await rig.node.writeFile(
+        `${CONTEXT}/Dockerfile`,
+        `FROM ${source}\nRUN greet builder; cat /app/added\n`,
+      );
+      const said = await buildByOciWorker(rig, registry, CONTEXT);
+      assert.ok(said.includes(GREETED) && said.includes(ADDED.trim()), said);
     });
   });
 }
