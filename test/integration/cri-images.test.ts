@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
+import type { CriImage } from '../../proto/gen/messages.ts';
 import { StatusError } from '../../src/errors.ts';
 import { buildPackages, deletePaths } from '../fixtures/packages.ts';
 import { PAUSE_IMAGE } from '../sandbox/containerd-config.ts';
@@ -67,14 +68,14 @@ for (const row of await matrix(['1.7', '2.1', '2.2', '2.3', '2.4'], ['crictl']))
     it('passes on what containerd answers', async () => {
       await cri.pull(greeter);
       const { images, containerd } = cri;
-      assert.deepEqual(await images.ListImages({}), await containerd.ListImages({}));
+      assert.deepEqual(await listed(images), await listed(containerd));
       const verbose = { image: { image: greeter }, verbose: true };
       assert.deepEqual(await images.ImageStatus(verbose), await containerd.ImageStatus(verbose));
       const [ours] = (await images.ImageFsInfo({})).image_filesystems;
       assert.equal(ours?.fs_id?.mountpoint, rig.snapshotter.root);
       assert.deepEqual(await streamed(images), await streamed(containerd));
-      const filter = { filter: { image: { image: greeter } } };
-      assert.deepEqual(await images.ListImages(filter), await containerd.ListImages(filter));
+      const filter = { image: { image: greeter } };
+      assert.deepEqual(await listed(images, filter), await listed(containerd, filter));
     });
 
     it('crictl lists, pulls and removes images there; none is pinned', async () => {
@@ -231,12 +232,21 @@ for (const row of await matrix(['1.7', '2.1', '2.2', '2.3', '2.4'], ['crictl']))
   });
 }
 
+/** All images, in an order: containerd has none. */
+async function listed({ ListImages }: Cri['images'], filter: object | null = null): Promise<unknown> {
+  return inOrder((await ListImages({ filter })).images);
+}
+
+function inOrder(images: readonly CriImage[]): readonly CriImage[] {
+  return images.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+}
+
 /** All images by StreamImages; that containerd has none of it counts as an answer. */
 async function streamed({ StreamImages }: Cri['images']): Promise<unknown> {
-  const images: unknown[] = [];
+  const images: CriImage[] = [];
   try {
     for await (const { images: some } of StreamImages({})) images.push(...some);
-    return images;
+    return inOrder(images);
   } catch (error) {
     if (error instanceof StatusError && error.code === 'Unimplemented') return error.message;
     throw error;
