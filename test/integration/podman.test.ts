@@ -100,6 +100,18 @@ describe('podman, by ordinary layers', { skip: row?.skip ?? false }, () => {
     }
   });
 
+  it('runs an image description', async () => {
+    const description = {
+      architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+      os: 'linux',
+      config: { Entrypoint: [`${made.greeter}/bin/greet`] },
+      'nix-store-paths': [made.greeter],
+    };
+    await rig.node.writeFile('/tmp/described.json', JSON.stringify(description));
+    const path = (await rig.node.exec(['nix-store', '--add', '/tmp/described.json'])).stdout;
+    assert.equal(await podman.runImage(`nix-layers.local${path}`), GREETING);
+  });
+
   it('says why a path cannot be had, a digest is another, or the token is missing', async () => {
     const refused = async (image: string) => {
       const { exitCode, stderr } = await podman.run(['pull', image], false);
