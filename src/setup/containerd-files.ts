@@ -56,7 +56,9 @@ export async function readContainerdFiles(node: NodeFiles): Promise<ContainerdFi
 function importsOf({ path, text }: ConfigFile): readonly string[] {
   const imports = parseToml(path, text)['imports'];
   if (!Array.isArray(imports)) return [];
-  return imports.filter((one) => typeof one === 'string').map((one) => resolve(dirname(path), one));
+  // Go's globs know no "**": it is "*" there.
+  const patterns = imports.filter((one) => typeof one === 'string').map((one) => one.replaceAll(/\*+/g, '*'));
+  return patterns.map((one) => resolve(dirname(path), one));
 }
 
 async function matching(pattern: string, node: NodeFiles): Promise<readonly string[]> {

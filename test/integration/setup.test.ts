@@ -13,7 +13,7 @@ import { enginesBase } from '../sandbox/engines.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
 import { type Snapshotter, startSnapshotter } from '../sandbox/snapshotter.ts';
 import { GREETING } from './support/greeter.ts';
-import { matrix } from './support/matrix.ts';
+import { matrix, type Release } from './support/matrix.ts';
 import { type Pod, runPod } from './support/pod.ts';
 import { startRegistry } from './support/registry.ts';
 import { DAEMON_CONFIG, MAIN, ROOT, SetupNode } from './support/setup.ts';
@@ -163,35 +163,39 @@ async function pullLean({ node, containerd }: SetupNode): Promise<void> {
   await containerd.ctr([...K8S, 'content', 'rm', layer]);
 }
 
-/** Main files that nodes have, with the version of the format that each is in. */
+const FROM_2_3: readonly Release[] = ['2.3', '2.4'];
+const FROM_2_1: readonly Release[] = ['2.1', '2.2', ...FROM_2_3];
+const ALL: readonly Release[] = ['1.7', ...FROM_2_1];
+
+/** Main files that nodes have, with the releases that read them. */
 const MAINS: Readonly<
-  Record<string, { readonly text: string | undefined; readonly releases: readonly string[] }>
+  Record<string, { readonly text: string | undefined; readonly releases: readonly Release[] }>
 > = {
-  'no file': { text: undefined, releases: ['1.7', '2.1', '2.3', '2.4'] },
+  'no file': { text: undefined, releases: ALL },
   'Debian’s': {
     text: `version = 2\n\n[plugins]\n  [plugins."${CRI_1}"]\n    [plugins."${CRI_1}".cni]\n      bin_dir = "/usr/lib/cni"\n      conf_dir = "/etc/cni/net.d"\n`,
-    releases: ['1.7', '2.1', '2.3', '2.4'],
+    releases: ALL,
   },
   'one of version 2 with settings of CRI and runtimes': {
     text: `version = 2\n[plugins."${CRI_1}"]\nsandbox_image = "p"\nmax_concurrent_downloads = 7\n[plugins."${CRI_1}".containerd.runtimes.crun]\nruntime_type = "io.containerd.runc.v2"\n[plugins."${CRI_1}".containerd.runtimes.crun.options]\nBinaryName = "/crun"\nSystemdCgroup = true\n[plugins."${TRANSFER}"]\nmax_concurrent_downloads = 9\n`,
-    releases: ['1.7', '2.1', '2.3', '2.4'],
+    releases: ALL,
   },
   'one of version 3 with settings of CRI': {
     text: `version = 3\n[plugins.'${CRI_2}']\nmax_concurrent_downloads = 7\n[plugins.'${CRI_2}'.registry]\nconfig_path = "/mine"\n`,
-    releases: ['2.1', '2.3', '2.4'],
+    releases: FROM_2_1,
   },
-  'one of version 4': { text: 'version = 4\nimports = []\n[grpc]\n', releases: ['2.3', '2.4'] },
+  'one of version 4': { text: 'version = 4\nimports = []\n[grpc]\n', releases: FROM_2_3 },
   'one without a version, with CRI off': {
     text: 'disabled_plugins = ["cri"]\n',
-    releases: ['2.1', '2.3', '2.4'],
+    releases: FROM_2_1,
   },
   'one that imports another': {
     text: 'version = 2\nimports = ["/etc/containerd/own/*.toml"]\n',
-    releases: ['1.7', '2.1', '2.3', '2.4'],
+    releases: ALL,
   },
 };
 
-for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'])) {
+for (const row of await matrix(ALL)) {
   describe(`setup and main files, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: SetupNode;
     before(async () => {
@@ -210,22 +214,30 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'])) {
       if (text !== undefined) await rig.node.writeFile(MAIN, text);
     };
 
+    const assertUnderstood = async (text: string | undefined) => {
+      await write(text);
+      const [files, said] = [await rig.files(), await dump(text === undefined ? 'default' : 'dump')];
+      const { exitCode, stderr } = await rig.setup('--containerd');
+      assert.equal(exitCode, 0, stderr);
+      const now = await dump();
+      checkDump(said, now, SNAPSHOTTER_SOCKET);
+      assert.throws(() => checkDump(said, said, SNAPSHOTTER_SOCKET), /proxy_plugins\.nix is not there/);
+      const proxies = now['proxy_plugins'] as { nix: { exports: { root: string } } };
+      assert.equal(proxies.nix.exports.root, ROOT);
+      assert.equal((await rig.setup('--containerd', '--undo')).exitCode, 0);
+      assert.equal(await rig.files(), files);
+    };
+
     for (const [what, { text, releases }] of Object.entries(MAINS)) {
       if (!releases.includes(row.release)) continue;
       it(`${what}: containerd understands setup's keys beside all others, and undo leaves no trace`, async () => {
-        await write(text);
-        const [files, said] = [await rig.files(), await dump(text === undefined ? 'default' : 'dump')];
-        const { exitCode, stderr } = await rig.setup('--containerd');
-        assert.equal(exitCode, 0, stderr);
-        const now = await dump();
-        checkDump(said, now, SNAPSHOTTER_SOCKET);
-        assert.throws(() => checkDump(said, said, SNAPSHOTTER_SOCKET), /proxy_plugins\.nix is not there/);
-        const proxies = now['proxy_plugins'] as { nix: { exports: { root: string } } };
-        assert.equal(proxies.nix.exports.root, ROOT);
-        assert.equal((await rig.setup('--containerd', '--undo')).exitCode, 0);
-        assert.equal(await rig.files(), files);
+        await assertUnderstood(text);
       });
     }
+
+    it('the same with its defaults spelled out', async () => {
+      await assertUnderstood(await rig.run(['containerd', 'config', 'default']));
+    });
 
     it('a main file that containerd cannot read is told in its words', async () => {
       await write(row.release === '1.7' ? 'version = 2\nroot = 1\n' : 'version = 3\nroot = 1\n');
