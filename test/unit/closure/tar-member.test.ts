@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type Pack, pack } from 'tar-stream';
-import { encodeMember, END_OF_TAR, type TarMember } from '../../../src/closure/tar-member.ts';
+import { encodeHeader, encodeMember, END_OF_TAR, type TarMember } from '../../../src/closure/tar-member.ts';
 
 /** What tar-stream writes for the same members. */
 async function packed(members: readonly TarMember[]): Promise<Buffer> {
@@ -89,5 +89,19 @@ describe('encodeMember', () => {
     }
     const long = range(970, 1000).flatMap((length) => kinds('n'.repeat(length)));
     assert.deepEqual(encoded(long), await packed(long));
+  });
+});
+
+describe('encodeHeader', () => {
+  it('says the size of a file in the header while it fits, then in a PAX record', () => {
+    const member: TarMember = { path: 'large', kind: 'file', mode: 0o444 };
+    const [only, ...none] = encodeHeader(member, 8 ** 11 - 1);
+    assert.equal(none.length, 0);
+    assert.equal(only?.toString('latin1', 124, 136), '77777777777 ');
+    const [pax, records, padding, header] = encodeHeader(member, 8 ** 11);
+    assert.equal(String.fromCharCode(pax?.[156] ?? 0), 'x');
+    assert.equal(records?.toString(), '14 path=large\n19 size=8589934592\n');
+    assert.equal((records?.length ?? 0) + (padding?.length ?? 0), 512);
+    assert.equal(header?.toString('latin1', 124, 136), '00000000000 ');
   });
 });
