@@ -1,14 +1,13 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { SERVICES } from '../../sandbox/kubernetes/configuration.ts';
-import { NODE_NAME } from '../../sandbox/kubernetes/configuration.ts';
+import { NODE_NAME, SERVICES } from '../../sandbox/kubernetes/configuration.ts';
 import { eventually } from '../../integration/support/rig.ts';
 import { deployment, redis } from './objects.ts';
 import type { World } from './world.ts';
 
 /** Every program of a node is started again, one after the other. */
 export function restarts(world: () => World): void {
-  it('the same containers answer after a restart of each component, and more of them start', async () => {
+  it('the same containers answer after each component was started again, and more of them start', async (t) => {
     const { rig, cluster, redis: path } = world();
     await cluster.apply(deployment('lasting', { containers: [redis(path)] }));
     await world().ready('deployment', 'lasting');
@@ -24,10 +23,12 @@ export function restarts(world: () => World): void {
     ];
     let length = 1;
     for (const [name, restart] of components) {
+      const start = performance.now();
       await restart();
+      t.diagnostic(`${name} was ready again after ${((performance.now() - start) / 1000).toFixed(1)} s`);
       length += 1;
       const expected = String(length);
-      // The kubelet dials containerd anew, and a server of etcd's that is gone is forgotten after a moment.
+      // The kubelet dials containerd anew, and the API server dials etcd anew, a moment later.
       await eventually(async () => {
         assert.equal(await world().exec('deployment/lasting', ['redis-cli', 'PING']), 'PONG', name);
       });

@@ -88,21 +88,16 @@ export class Cluster {
     await waitFor(started, async () => await this.#ready(service));
   }
 
-  async stop(service: Service): Promise<void> {
-    await this.#processes.get(service)?.stop();
-    this.#processes.delete(service);
-  }
-
+  /** Kills a program and starts it again; an orderly end of the API server takes more than 20 seconds. */
   async restart(service: Service): Promise<void> {
-    await this.stop(service);
+    await this.#processes.get(service)?.kill9();
     await this.start(service);
   }
 
   /** Starts the kubelet again with another configuration. */
   async configureKubelet(options: ClusterOptions): Promise<void> {
-    await this.stop('kubelet');
     await this.#configureKubelet(options);
-    await this.start('kubelet');
+    await this.restart('kubelet');
   }
 
   /** kubectl with all rights. */
@@ -124,10 +119,6 @@ export class Cluster {
   /** What `kubectl get` says, read. */
   async get<T>(...args: readonly string[]): Promise<T> {
     return JSON.parse((await this.kubectl(['get', '-o', 'json', ...args])).stdout) as T;
-  }
-
-  async logs(service: Service): Promise<string> {
-    return (await this.#processes.get(service)?.logs()) ?? '';
   }
 
   async #configureKubelet(options: ClusterOptions): Promise<void> {
