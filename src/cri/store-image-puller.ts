@@ -81,8 +81,12 @@ export class StoreImagePuller implements AsyncDisposable {
       throw backend.explain(error);
     }
     if (present === undefined) return undefined;
-    const valid = await nix.valid(present.paths);
-    return present.paths.every((path) => valid.has(path)) ? present : undefined;
+    const { wanted } = reference;
+    const { paths } = present;
+    // The layer of a path that is run as it is names the closure of that path, which is valid as a whole or not at all.
+    const needed = wanted.kind === 'path' && paths.includes(wanted.path) ? [wanted.path] : paths;
+    const valid = await nix.valid(needed);
+    return needed.every((path) => valid.has(path)) ? present : undefined;
   }
 
   /** The id of an image that is there, as soon as CRI shows it, which it does unless it was away. */
