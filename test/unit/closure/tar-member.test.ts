@@ -98,10 +98,10 @@ describe('encodeHeader', () => {
     const [only, ...none] = encodeHeader(member, 8 ** 11 - 1);
     assert.equal(none.length, 0);
     assert.equal(only?.toString('latin1', 124, 136), '77777777777 ');
-    const [pax, records, padding, header] = encodeHeader(member, 8 ** 11);
+    const [pax, named, padding, header] = encodeHeader(member, 8 ** 11);
     assert.equal(String.fromCharCode(pax?.[156] ?? 0), 'x');
-    assert.equal(records?.toString(), '14 path=large\n19 size=8589934592\n');
-    assert.equal((records?.length ?? 0) + (padding?.length ?? 0), 512);
+    assert.equal(named?.toString(), '14 path=large\n19 size=8589934592\n');
+    assert.equal((named?.length ?? 0) + (padding?.length ?? 0), 512);
     assert.equal(header?.toString('latin1', 124, 136), '00000000000 ');
   });
 });
