@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { busyboxEntries } from '../../fixtures/images.ts';
 import { type LayerEntry, ociArchive } from '../../fixtures/oci-archive.ts';
+import { PAUSE_IMAGE } from '../../sandbox/containerd-config.ts';
 import { ensureTool } from '../../sandbox/go-tools.ts';
 import { inside } from '../../sandbox/layout.ts';
 import type { Sandbox } from '../../sandbox/sandbox.ts';
@@ -48,9 +49,10 @@ const STAND_INS: Readonly<Record<string, StandIn>> = {
 
 /** Programs that the images have and busybox has not, or that behave as theirs do. */
 const SCRIPTS: Readonly<Record<string, string>> = {
-  pgrep: `[ "$1" = -f ] && shift
+  pgrep: `exec 2> /dev/null
+[ "$1" = -f ] && shift
 for p in /proc/[0-9]*; do q=\${p#/proc/}; [ $q = $$ ] && continue
-tr '\\0' ' ' < $p/cmdline 2> /dev/null | grep -q -- "$1" && ! grep -q pgrep $p/cmdline && echo $q; done
+tr '\\0' ' ' < $p/cmdline | grep -q -- "$1" && ! grep -q pgrep $p/cmdline && echo $q; done
 true`,
   ipcs: `awk 'NR > 1 { k = $1; if (k < 0) k += 4294967296; printf "0x%08x %d\\n", k, $2 }' /proc/sysvipc/shm`,
   nginx: 'echo $$ > /var/run/nginx.pid; httpd -f -p ${PORT:-80} -h /www & wait',
@@ -85,6 +87,15 @@ export async function pushStandIns(node: Sandbox, registry: string): Promise<voi
     );
     await node.exec(['node', `${inside.project}/dist/nix2container.mjs`, 'push', archive, image]);
   }
+}
+
+/** The image of pods' pause containers: without a process called `sleep`, which tests look for in a pod. Returns its archive inside. */
+export async function pauseStandIn(node: Sandbox): Promise<string> {
+  const archive = '/tmp/images/pause-stand-in.tar';
+  const Entrypoint = ['sh', '-c', 'trap "exit 0" TERM INT; tail -f /dev/null & wait'];
+  const layers = [{ entries: await busyboxEntries(node) }];
+  await node.writeFile(archive, await ociArchive({ name: PAUSE_IMAGE, layers, config: { Entrypoint } }));
+  return archive;
 }
 
 async function commonEntries(node: Sandbox): Promise<readonly LayerEntry[]> {

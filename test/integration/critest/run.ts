@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { pauseArchive } from '../../fixtures/images.ts';
 import { SNAPSHOTTER_SOCKET, startContainerd } from '../../sandbox/containerd.ts';
 import { ensureTool } from '../../sandbox/go-tools.ts';
 import { inside } from '../../sandbox/layout.ts';
@@ -7,7 +6,7 @@ import { Sandbox } from '../../sandbox/sandbox.ts';
 import { startSnapshotter } from '../../sandbox/snapshotter.ts';
 import type { Row } from '../support/matrix.ts';
 import { startRegistry } from '../support/registry.ts';
-import { CHOSEN, pushStandIns } from './images.ts';
+import { CHOSEN, pauseStandIn, pushStandIns } from './images.ts';
 import { type JunitResult, readJunit } from './junit.ts';
 
 export interface CritestOptions {
@@ -63,7 +62,7 @@ export async function runCritest({ row, snapshotter, focus = [] }: CritestOption
   );
   await pushStandIns(node, address);
   const flags = ['-n', 'k8s.io', 'image', 'import', '--snapshotter', snapshotter];
-  await containerd.ctr([...flags, await pauseArchive(node)]);
+  await containerd.ctr([...flags, await pauseStandIn(node)]);
 
   const endpoint = `unix://${containerd.socket}`;
   const program = `${inside.tools}/${await ensureTool('critest')}/critest`;

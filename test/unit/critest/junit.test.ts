@@ -25,7 +25,7 @@ describe('readJunit', () => {
     assert.deepEqual(
       [...failed],
       [
-        ['[It] broken', 'expected "a"'],
+        ['[It] broken', 'expected "a" to be b'],
         ['[AfterSuite]', ''],
       ],
     );
