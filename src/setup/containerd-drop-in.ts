@@ -84,7 +84,9 @@ export function containerdDropIn({ release, files, platform, socket, root }: Dro
   const hostsDirs = typeof configPath === 'string' && configPath !== '' ? configPath : HOSTS_DIRS;
 
   const unpack = settings.get(['plugins', TRANSFER, 'unpack_config'])?.value;
-  const entries = Array.isArray(unpack) ? (unpack as TomlTable[]) : defaultUnpack(release, platform);
+  const entries = Array.isArray(unpack)
+    ? (unpack as unknown[]).filter(isTable)
+    : defaultUnpack(release, platform);
   const hasOurs = entries.some((entry) => entry['snapshotter'] === 'nix' && entry['platform'] === platform);
   const ours = hasOurs ? [] : [{ platform, snapshotter: 'nix', differ: 'walking' }];
 
@@ -99,8 +101,10 @@ export function containerdDropIn({ release, files, platform, socket, root }: Dro
           },
           registry: { config_path: hostsDirs },
         };
-  const repeated = (name: string): TomlTable =>
-    is1 ? ((settings.get(['plugins', name])?.value as TomlTable | undefined) ?? {}) : {};
+  const repeated = (name: string): TomlTable => {
+    const value = is1 ? settings.get(['plugins', name])?.value : undefined;
+    return isTable(value) ? value : {};
+  };
   const table: TomlTable = {
     version,
     plugins: {
@@ -183,7 +187,7 @@ function listOf(value: unknown): readonly unknown[] {
 
 function refuseOtherProxy(settings: Settings, socket: string): void {
   const found = settings.get(['proxy_plugins', 'nix']);
-  const address = (found?.value as TomlTable | undefined)?.['address'];
+  const address = isTable(found?.value) ? found.value['address'] : undefined;
   if (found === undefined || address === socket) return;
   throw new StatusError(
     'FailedPrecondition',
@@ -196,8 +200,8 @@ function refuseOtherProxy(settings: Settings, socket: string): void {
 function refuseRegistry(settings: Settings, criName: string, key: string): void {
   const found = settings.get(['plugins', criName, 'registry', key]);
   if (found === undefined) return;
-  const tables = Object.values(found.value as TomlTable);
-  const clashes = key === 'mirrors' ? tables.length > 0 : tables.some((one) => 'tls' in (one as TomlTable));
+  const tables = isTable(found.value) ? Object.values(found.value) : [];
+  const clashes = key === 'mirrors' ? tables.length > 0 : tables.some((one) => isTable(one) && 'tls' in one);
   if (!clashes) return;
   throw new StatusError(
     'FailedPrecondition',

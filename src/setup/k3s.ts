@@ -104,8 +104,9 @@ function registries({ files, resolver, token }: K3sOptions): readonly FileChange
   if (missing.length === 0) return [];
   for (const [keys, value] of missing) {
     const [top = ''] = keys;
-    if (document.get(top) === undefined || document.get(top) === null)
-      document.set(top, document.createNode({}));
+    const table = document.get(top) ?? undefined;
+    if (table === undefined) document.set(top, document.createNode({}));
+    else if (!isMap(table)) throw notYaml(path, `"${top}" is not a mapping`);
     document.setIn(keys, document.createNode(value));
   }
   if (before === undefined) return [ownFile(path, `${HEADER}\n${yamlText(document)}`, true)];
@@ -147,8 +148,12 @@ export function parseYaml(path: string, text: string): Document {
   const [problem] = document.errors;
   const { contents } = document;
   if (problem === undefined && (contents === null || isMap(contents))) return document;
-  throw new StatusError(
+  throw notYaml(path, problem?.message ?? 'a mapping is expected');
+}
+
+function notYaml(path: string, cause: string): StatusError {
+  return new StatusError(
     'FailedPrecondition',
-    `${path} is not the YAML it should be: ${problem?.message ?? 'a mapping is expected'}; repair it, then run setup again`,
+    `${path} is not the YAML it should be: ${cause}; repair it, then run setup again`,
   );
 }

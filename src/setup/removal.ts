@@ -1,3 +1,5 @@
+import { isMap } from 'yaml';
+import { StatusError } from '../errors.ts';
 import type { Removal } from './file-change.ts';
 import { parseYaml, yamlText } from './k3s.ts';
 import { withoutLines } from './toml-edit.ts';
@@ -15,11 +17,26 @@ export function withoutOurs(path: string, text: string, removal: Removal): strin
       return withoutLines(text, removal.lines);
     case 'json-keys':
       return withoutJsonKeys(text, removal.keys);
-    case 'yaml-keys': {
-      const document = parseYaml(path, text);
-      for (const key of removal.keys) document.deleteIn(key);
-      return yamlText(document);
+    case 'yaml-keys':
+      return withoutYamlKeys(path, text, removal.keys);
+  }
+}
+
+function withoutYamlKeys(
+  path: string,
+  text: string,
+  keys: readonly (readonly string[])[],
+): string | undefined {
+  try {
+    const document = parseYaml(path, text);
+    for (const key of keys) {
+      if (isMap(document.getIn(key.slice(0, -1)))) document.deleteIn(key);
     }
+    return yamlText(document);
+  } catch (error) {
+    // Not YAML any more: its owner has other plans.
+    if (error instanceof StatusError) return undefined;
+    throw error;
   }
 }
 

@@ -130,6 +130,10 @@ describe('k3s', () => {
     assert.equal(filesWith({ [K3S_FILES.registries]: change.text }).has(K3S_FILES.registries), false);
     const without = withoutOurs(K3S_FILES.registries, change.text, change.removal) ?? '';
     assert.deepEqual(parseYaml(without), { ...(parseYaml(before) as object), configs: {} });
+    for (const other of ['mirrors: 5\n', '{}\n']) {
+      assert.equal(withoutOurs(K3S_FILES.registries, other, change.removal), other);
+    }
+    assert.equal(withoutOurs(K3S_FILES.registries, 'a: [', change.removal), undefined);
   });
 
   it('the kubelet asks our image service only where the daemon has one', () => {
@@ -145,7 +149,7 @@ describe('k3s', () => {
       code: 'FailedPrecondition',
       message: /config\.yaml: snapshotter is "nix"; remove that key/,
     });
-    for (const text of ['a: [', '- list\n']) {
+    for (const text of ['a: [', '- list\n', 'mirrors: 5\n', 'configs: [a]\n']) {
       assert.throws(() => filesWith({ [K3S_FILES.registries]: text }), {
         code: 'FailedPrecondition',
         message: /registries\.yaml is not the YAML it should be/,

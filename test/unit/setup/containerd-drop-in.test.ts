@@ -135,6 +135,20 @@ describe('what somebody chose on purpose is refused, with file, key and next ste
     });
   }
 
+  it('what has another type than it should is containerd’s to refuse', () => {
+    for (const text of [
+      'plugins = 1',
+      `plugins."${CRI_1}" = 1`,
+      `plugins."${TRANSFER}".unpack_config = [1]`,
+    ]) {
+      assert.doesNotThrow(() => dropIn('1.7.24', `version = 2\n${text}\n`), text);
+    }
+    const configs = `version = 2\nplugins."${CRI_1}".registry.configs = "tls"\n`;
+    assert.doesNotThrow(() => dropIn('2.3.7', configs));
+    const proxy = 'version = 2\nproxy_plugins.nix = 1\n';
+    assert.throws(() => dropIn('2.3.7', proxy), { code: 'FailedPrecondition' });
+  });
+
   it('credentials of a registry may stay', () => {
     const main = `version = 2\n[plugins."${CRI_1}".registry.configs."r".auth]\nusername = "u"\n`;
     assert.doesNotThrow(() => dropIn('1.7.24', main));
