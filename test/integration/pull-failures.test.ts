@@ -148,8 +148,11 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
 
     it('a daemon that does not run: the address where nobody listens', async () => {
       await rig.snapshotter.stop();
-      await assertEachSays(made.greeter, /dial tcp 127\.0\.0\.1:7373: connect: connection refused/);
-      await rig.snapshotter.start();
+      try {
+        await assertEachSays(made.greeter, /dial tcp 127\.0\.0\.1:7373: connect: connection refused/);
+      } finally {
+        await rig.snapshotter.start();
+      }
     });
 
     it('a name that is none', async () => {
