@@ -15,7 +15,7 @@ const SUITES = [
   { suite: 'unit', concurrency: 2 },
   { suite: 'contract', concurrency: 1 },
   { suite: 'integration', concurrency: 2 },
-  { suite: 'e2e', concurrency: 1 },
+  { suite: 'e2e', concurrency: 2 },
 ] as const;
 
 const { values, positionals } = parseArgs({

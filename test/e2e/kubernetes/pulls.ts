@@ -18,9 +18,11 @@ export function pulls(world: () => World): void {
   it('imagePullPolicy Never: an absent image is refused, one that is there runs', async () => {
     const { rig, cluster, busybox } = world();
     const image = `nix:0${busybox}`;
-    await cluster.apply(pod('never', { containers: [idle('main', image, { imagePullPolicy: 'Never' })] }));
-    await world().until('never', (seen) => waiting(seen)?.reason === 'ErrImageNeverPull');
+    const containers = [idle('main', image, { imagePullPolicy: 'Never' })];
+    await cluster.apply(pod('refused', { containers }));
+    await world().until('refused', (seen) => waiting(seen)?.reason === 'ErrImageNeverPull');
     await rig.containerd.crictl(['pull', image]);
+    await cluster.apply(pod('never', { containers }));
     await world().ready('pod', 'never');
     assert.equal(await world().exec('never', ['echo', 'runs']), 'runs');
   });

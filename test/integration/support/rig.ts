@@ -120,9 +120,9 @@ function configText(view: ViewName | undefined, config = ''): string {
   return view === undefined ? config : `view = "${view}"\n${config}`;
 }
 
-/** Asks until it holds; the last failure is thrown after 20 s, which is far longer than anything here takes. */
-export async function eventually<T>(check: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + 20_000;
+/** Asks until it holds; the last failure is thrown after `patience` ms: 20 s, far longer than most things here take. */
+export async function eventually<T>(check: () => Promise<T>, patience = 20_000): Promise<T> {
+  const deadline = performance.now() + patience;
   for (;;) {
     try {
       return await check();
