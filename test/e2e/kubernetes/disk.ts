@@ -93,7 +93,10 @@ export function disk(world: () => World): void {
     assert.equal((await rig.node.exec(check)).stdout, greeter);
     await world().ready('deployment', 'used');
     assert.equal((await world().pod('used')).metadata.uid, uid);
-    assert.equal(await world().exec('deployment/used', ['redis-cli', 'PING']), 'PONG');
+    // A kubelet that was just started does not know its pods yet.
+    await eventually(async () => {
+      assert.equal(await world().exec('deployment/used', ['redis-cli', 'PING']), 'PONG');
+    });
   });
 }
 

@@ -6,6 +6,7 @@ import { kubectl } from './kubectl.ts';
 import { pulls } from './pulls.ts';
 import { restarts } from './restarts.ts';
 import { updates } from './updates.ts';
+import { userNamespaces } from './user-namespaces.ts';
 import { volumes } from './volumes.ts';
 import { workloads } from './workloads.ts';
 import { World } from './world.ts';
@@ -27,7 +28,9 @@ export function kubernetesSuite(row: AvailableRow): void {
     pulls(world);
     updates(world);
     // containerd has them since 2.1.
-    if (row.release !== '1.7') volumes(world);
+    if (row.release !== '1.7') volumes(row, world);
+    // They need runc 1.2 or newer.
+    if (row.suite === 'sid') userNamespaces(world);
     kubectl(world);
     imageService(world);
     disk(world);

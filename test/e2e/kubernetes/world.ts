@@ -66,6 +66,8 @@ export class World {
     const rig = await Rig.up({
       row,
       cri: true,
+      // containerd 1.7 has no id-mapped mounts.
+      capabilities: row.release === '1.7' ? [] : ['remap-ids'],
       config: `${RESOLVER_CONFIG}[gc]\ngrace = "1s"\n[image_service]\nenable = true\n`,
       prepare: async (node) => {
         const dir = '/var/lib/nix-snapshotter';

@@ -16,11 +16,14 @@ export const KUBELET_SETTINGS = [
 /**
  * Puts an ordinary file over each of {@link KUBELET_SETTINGS} in the node: what a kubelet writes there changes
  * nothing on this machine, so nothing has to be restored, however the node ends. Makes `/dev/kmsg`, which it reads.
+ *
+ * The kernel lets a user namespace mount proc only where a proc is mounted of which nothing is hidden: so there is another.
  */
 export async function separateFromHost(node: Sandbox): Promise<void> {
   await node.sh(
     `dir=/run/kubelet-settings
-    mkdir -p $dir
+    mkdir -p $dir/proc
+    mountpoint -q $dir/proc || mount -t proc -o nosuid,nodev,noexec proc $dir/proc
     [ -e /dev/kmsg ] || mknod -m 600 /dev/kmsg c 1 11
     for name in ${KUBELET_SETTINGS.join(' ')}; do
       file=$dir/$(echo $name | tr / .)
