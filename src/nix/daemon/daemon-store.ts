@@ -36,7 +36,7 @@ const WARM_AFTER_MS = 250;
  * A burst of container starts shares a connection; a quiet node keeps no process for it, and a changed nix.conf or a new Nix is
  * used soon.
  */
-const IDLE_MS = 30_000;
+const KEPT_MS = 30_000;
 /** How many paths are asked about before the answers are awaited. */
 const PIPELINED = 256;
 /**
@@ -61,7 +61,7 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
     this.#log = deps.log;
     this.#env = deps.env;
     this.#location = deps.location ?? new StoreLocation(options, deps);
-    this.#pool = new ConnectionPool({ size: POOLED, idleMs: IDLE_MS }, { open: () => this.connect() });
+    this.#pool = new ConnectionPool({ size: POOLED, keptMs: KEPT_MS }, { open: () => this.connect() });
     this.#fetcher = new Fetcher({
       spare: () => this.#pool.take(),
       connect: (run) => this.connect(run),

@@ -5,8 +5,8 @@ import type { DaemonConnection } from './connection.ts';
 export interface PoolOptions {
   /** How many connections may be open at a time. */
   readonly size: number;
-  /** How long an idle connection is kept, in milliseconds. */
-  readonly idleMs: number;
+  /** How long after its opening a connection is taken again, in milliseconds: it knows nix.conf as it was then. */
+  readonly keptMs: number;
 }
 
 /**
@@ -14,16 +14,17 @@ export interface PoolOptions {
  * the connection ends, and would keep paths that nobody needs.
  */
 export class ConnectionPool {
-  readonly #idleMs: number;
+  readonly #keptMs: number;
   readonly #open: () => Promise<DaemonConnection>;
   readonly #limit: LimitFunction;
+  readonly #openedAt = new WeakMap<DaemonConnection, number>();
   readonly #idle: { readonly connection: DaemonConnection; readonly timer: NodeJS.Timeout }[] = [];
   readonly #ending = new Set<Promise<void>>();
   #warming = 0;
   #closed = false;
 
-  constructor({ size, idleMs }: PoolOptions, { open }: { readonly open: () => Promise<DaemonConnection> }) {
-    this.#idleMs = idleMs;
+  constructor({ size, keptMs }: PoolOptions, { open }: { readonly open: () => Promise<DaemonConnection> }) {
+    this.#keptMs = keptMs;
     this.#open = open;
     this.#limit = pLimit(size);
   }
@@ -43,7 +44,7 @@ export class ConnectionPool {
           if (!(error instanceof StatusError) || error.code !== 'Unavailable') throw error;
         }
       }
-      return await this.#run(await this.#open(), work);
+      return await this.#run(await this.#opened(), work);
     });
   }
 
@@ -53,7 +54,7 @@ export class ConnectionPool {
       if (this.#closed) return;
       this.#warming += 1;
       const opening = this.#limit(async () => {
-        const connection = await this.#open();
+        const connection = await this.#opened();
         if (this.#closed) this.end(connection);
         else this.#keep(connection);
       })
@@ -99,6 +100,12 @@ export class ConnectionPool {
     }
   }
 
+  async #opened(): Promise<DaemonConnection> {
+    const connection = await this.#open();
+    this.#openedAt.set(connection, performance.now());
+    return connection;
+  }
+
   #takeIdle(): DaemonConnection | undefined {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
       clearTimeout(idle.timer);
@@ -109,11 +116,16 @@ export class ConnectionPool {
   }
 
   #keep(connection: DaemonConnection): void {
+    const age = performance.now() - (this.#openedAt.get(connection) ?? 0);
+    if (age >= this.#keptMs) {
+      this.end(connection);
+      return;
+    }
     const timer = setTimeout(() => {
       const at = this.#idle.findIndex((idle) => idle.connection === connection);
       if (at >= 0) this.#idle.splice(at, 1);
       this.end(connection);
-    }, this.#idleMs);
+    }, this.#keptMs - age);
     this.#idle.push({ connection, timer });
   }
 }

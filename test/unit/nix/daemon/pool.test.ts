@@ -10,9 +10,9 @@ import { answerValidity, FakeDaemon } from './fake-daemon.ts';
 
 const PATH = `/nix/store/${'a'.repeat(32)}-x` as StorePath;
 
-function poolOf(daemon: FakeDaemon, { size = 2, idleMs = 60_000 } = {}): ConnectionPool {
+function poolOf(daemon: FakeDaemon, { size = 2, keptMs = 60_000 } = {}): ConnectionPool {
   const open = async () => await DaemonConnection.open(await connectSocket(daemon.path));
-  return new ConnectionPool({ size, idleMs }, { open });
+  return new ConnectionPool({ size, keptMs }, { open });
 }
 
 const start = async () => await FakeDaemon.start((client) => void answerValidity(client, new Set([PATH])));
@@ -41,9 +41,18 @@ describe('ConnectionPool', () => {
     assert.ok(daemon.clients <= 2);
   });
 
+  it('takes none again that was opened long ago, however often it was used', async () => {
+    await using daemon = await start();
+    const pool = poolOf(daemon, { keptMs: 200 });
+    const end = performance.now() + 250;
+    while (performance.now() < end) assert.equal(await ask(pool), true);
+    assert.ok(daemon.clients >= 2);
+    await pool.close();
+  });
+
   it('leaves a failure to open ahead to the next question', async () => {
     const open = () => Promise.reject(new Error('no daemon'));
-    const pool = new ConnectionPool({ size: 1, idleMs: 1000 }, { open });
+    const pool = new ConnectionPool({ size: 1, keptMs: 1000 }, { open });
     pool.warm(1);
     await assert.rejects(ask(pool), /no daemon/);
     await pool.close();
@@ -74,7 +83,7 @@ describe('ConnectionPool', () => {
       left.resolve(once(client, 'close'));
       void answerValidity(client, new Set());
     });
-    const pool = poolOf(daemon, { idleMs: 1 });
+    const pool = poolOf(daemon, { keptMs: 1 });
     await ask(pool);
     await left.promise;
     await pool.close();
