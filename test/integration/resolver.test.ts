@@ -109,8 +109,9 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
       await rig.cache.add([plus]);
       await deletePaths(rig.node, [plus]);
       const hash = plus.slice('/nix/store/'.length).split('-')[0] ?? '';
-      await ctrPull(`nix:0/${hash}:latest`);
+      await rig.containerd.crictl(['pull', `nix:0/${hash}`]);
       await rig.node.exec(['nix-store', '--check-validity', plus]);
+      await ctrPull(`nix:0/${hash}:latest`);
       const { exitCode, stderr } = await ctrPull(`nix:0/${'0'.repeat(32)}:latest`, false);
       assert.notEqual(exitCode, 0);
       assertTold(stderr, ['no path with hash 0000', `${rig.cache.url}: has not got it`]);
