@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BUSYBOX_IMAGE, busyboxArchive } from '../../fixtures/images.ts';
 import { PAUSE_IMAGE } from '../../sandbox/containerd-config.ts';
+import { deletePaths } from '../../fixtures/packages.ts';
 import { Cluster } from '../../sandbox/kubernetes/cluster.ts';
 import { NODE_NAME } from '../../sandbox/kubernetes/configuration.ts';
 import { type Footprint, footprint } from '../../integration/support/footprint.ts';
@@ -81,6 +82,8 @@ export class World {
       const busybox = made.closure.find((path) => path.endsWith('-busybox'));
       assert.ok(busybox);
       const interleaved = (await rig.node.exec(['nix-store', '--add', made.layout])).stdout;
+      await rig.cache.add([interleaved]);
+      await deletePaths(rig.node, [interleaved]);
       const cluster = await Cluster.up(rig.node, rig.containerd);
       const bare = await footprint(rig);
       return new World({ made, busybox, interleaved, bare }, { rig, cluster });
