@@ -172,7 +172,8 @@ async function imageServiceOf(
   deps: { readonly resolver: Resolver; readonly nix: NixStore; readonly log: Log },
 ): Promise<ImageService> {
   const { openImageService } = await import('./cri/open-image-service.ts');
-  return openImageService({ address: service.containerd_address ?? containerd }, deps);
+  const { containerd_address: address = containerd, snapshotter } = service;
+  return openImageService({ address, snapshotter }, deps);
 }
 
 async function openMetadata(layout: Layout, log: Log): Promise<LevelStore> {

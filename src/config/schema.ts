@@ -72,6 +72,8 @@ export const configSchema = v.strictObject({
       enable: v.optional(v.boolean(), false),
       /** containerd's socket for images; `containerd_address` unless told. */
       containerd_address: v.optional(absolutePath),
+      /** What the proxy plugin is called in containerd's configuration: images are unpacked for it. */
+      snapshotter: v.optional(v.pipe(v.string(), v.nonEmpty()), 'nix'),
     }),
     {},
   ),

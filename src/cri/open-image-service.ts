@@ -9,24 +9,27 @@ import { imageServiceOf } from './image-service.ts';
 import { ReadAhead } from './read-ahead.ts';
 import { NAMESPACE, StoreImagePuller } from './store-image-puller.ts';
 
-/** What the proxy plugin has to be called in containerd's configuration. */
-const SNAPSHOTTER = 'nix';
-
 /** The image service; disposing of it breaks off what it brings into containerd. */
 export interface ImageService extends AsyncDisposable {
   readonly implementation: Implementation;
 }
 
-/** @param options.address containerd's socket, which need not be there yet. */
+export interface ImageServiceOptions {
+  /** containerd's socket, which need not be there yet. */
+  readonly address: string;
+  /** What our proxy plugin is called there. */
+  readonly snapshotter: string;
+}
+
 export function openImageService(
-  { address }: { readonly address: string },
+  { address, snapshotter }: ImageServiceOptions,
   { resolver, nix, log }: { readonly resolver: Resolver; readonly nix: NixStore; readonly log: Log },
 ): ImageService {
   const platform = parsePlatform(`linux/${process.arch}`);
   const backend = new ImageBackend({ address });
   const containerd = createRpcClient({ address, namespace: NAMESPACE });
   const puller = new StoreImagePuller(
-    { address, platform, snapshotter: SNAPSHOTTER },
+    { address, platform, snapshotter },
     { resolver, nix, backend, containerd },
   );
   const readAhead = new ReadAhead({ platform }, { resolver, containerd, log });

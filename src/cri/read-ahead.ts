@@ -29,11 +29,12 @@ export interface ReadAheadDeps {
 export class ReadAhead {
   readonly #platform: Platform;
   readonly #deps: ReadAheadDeps;
-  readonly #unreachable = new Unreachable();
+  readonly #unreachable: Unreachable;
 
   constructor(options: { readonly platform: Platform }, deps: ReadAheadDeps) {
     this.#platform = options.platform;
     this.#deps = deps;
+    this.#unreachable = new Unreachable(deps);
   }
 
   /**

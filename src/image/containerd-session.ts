@@ -33,6 +33,9 @@ export interface SessionOptions {
 /** What a killed process leaves is collected after this time. */
 const LEASE_MS = 24 * 60 * 60 * 1000;
 
+/** How long containerd may take to take a lease back, in milliseconds. */
+const GIVE_BACK_MS = 10_000;
+
 /** Connects and takes a lease; disposing gives it back, so that containerd collects what nothing names. */
 export async function openSession({
   address,
@@ -69,7 +72,10 @@ export async function openSession({
     },
     async [Symbol.asyncDispose]() {
       try {
-        await lease.Delete({ id });
+        await lease.Delete({ id }, { timeoutMs: GIVE_BACK_MS });
+      } catch (error) {
+        // What was to be done is done, or has failed with a better reason: a lease that cannot be given back expires.
+        if (!(error instanceof StatusError)) throw error;
       } finally {
         client.close();
       }
