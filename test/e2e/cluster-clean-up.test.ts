@@ -17,7 +17,7 @@ describe('a cluster', { skip: row?.skip ?? false }, () => {
   it('changes no setting of this machine, and is gone when its runner is killed', async () => {
     const before = settings();
     const script = fileURLToPath(new URL('kubernetes/cluster-runner.ts', import.meta.url));
-    const runner = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const runner = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] });
     const exited = once(runner, 'exit');
     let id: string | undefined;
     for await (const line of createInterface(runner.stdout)) {

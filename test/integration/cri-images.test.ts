@@ -39,7 +39,7 @@ for (const row of await matrix(['1.7', '2.1', '2.2', '2.3', '2.4'], ['crictl']))
       await eventually(async () => assert.deepEqual(await footprint(rig), bare));
     });
     after(async () => {
-      cri[Symbol.dispose]();
+      cri?.[Symbol.dispose]();
       await rig.down();
     });
 
@@ -155,7 +155,7 @@ for (const row of await matrix(['1.7', '2.1', '2.2', '2.3', '2.4'], ['crictl']))
     it('leaves a realise running when the caller gives up; the retry joins it', async () => {
       await unfetch();
       const earlier = (await rig.downloads()).length;
-      await rig.cache.setFaults([{ match: '/nar/', delay: 3000 }]);
+      await rig.cache.setFaults([{ match: '/nar/', delay: 6000 }]);
       const image = { image: greeter };
       await assert.rejects(cri.images.PullImage({ image }, { timeoutMs: 1500 }), {
         code: 'DeadlineExceeded',

@@ -1,4 +1,4 @@
-// Brings up a cluster with a pod that runs, says so with the sandbox's id, and waits to be killed.
+// Brings up a cluster with a pod that runs, says so with the sandbox's id, and waits to be killed, or for the end of its stdin.
 import { importPause } from '../../integration/support/pod.ts';
 import { Rig } from '../../integration/support/rig.ts';
 import { busyboxArchive, BUSYBOX_IMAGE } from '../../fixtures/images.ts';
@@ -13,4 +13,4 @@ const cluster = await Cluster.up(rig.node, rig.containerd);
 await cluster.apply(pod('left', { containers: [idle('main', BUSYBOX_IMAGE, { imagePullPolicy: 'Never' })] }));
 await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/left', '--timeout=90s']);
 console.log(`up ${rig.node.id}`);
-setInterval(() => {}, 1000);
+process.stdin.once('end', () => process.exit(1)).resume();

@@ -134,9 +134,11 @@ export class World {
   async until(app: string, holds: (pod: PodStatus) => boolean): Promise<PodStatus> {
     const deadline = performance.now() + 90_000;
     for (;;) {
-      const seen = await this.pod(app);
-      if (holds(seen)) return seen;
-      assert.ok(performance.now() < deadline, `pod ${app} stays ${JSON.stringify(seen.status, null, 1)}`);
+      const [seen, ...others] = await this.pods(app);
+      assert.equal(others.length, 0, `there are ${others.length + 1} pods ${app}`);
+      if (seen !== undefined && holds(seen)) return seen;
+      const what = seen === undefined ? 'does not appear' : `stays ${JSON.stringify(seen.status, null, 1)}`;
+      assert.ok(performance.now() < deadline, `pod ${app} ${what}`);
       await sleep(200);
     }
   }

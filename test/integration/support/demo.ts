@@ -43,7 +43,8 @@ export function startDemo(
     hangUp: () => child.stdout.destroy(),
     async until(shown) {
       while (!seen.includes(shown)) {
-        assert.equal(child.exitCode, null, `the demo ended before "${shown}": ${seen}`);
+        const hasEnded = child.exitCode !== null || child.signalCode !== null;
+        assert.equal(hasEnded, false, `the demo ended before "${shown}": ${seen}`);
         await Promise.race([once(child.stdout, 'data'), exited]);
       }
       return seen;

@@ -50,7 +50,7 @@ export function describeStalls(row: AvailableRow, quiet: number): void {
       await rig.containerd.ctr([...imports, await busyboxArchive(rig.node)]);
     });
     after(async () => {
-      cri[Symbol.dispose]();
+      cri?.[Symbol.dispose]();
       await rig.down();
     });
 
