@@ -117,7 +117,7 @@ async function undo(session: Session): Promise<void> {
   const manifest = await readManifest(session);
   const states = await statesOf(files, Object.keys(manifest));
   const steps = undoSteps(targets, states, manifest);
-  if (!dryRun) await execute({ root: daemon.root, steps }, files);
+  if (!dryRun && steps.files.length > 0) await execute({ root: daemon.root, steps }, files);
   const token = (await files.read(session.tokenFile))?.text.trim();
   write(describeSteps(steps.files, dryRun, hider(token, session.tokenFile)));
   if (steps.files.length === 0) return write('nothing to undo: setup has written nothing here for that\n');

@@ -71,6 +71,15 @@ describe('setup of a file tree', () => {
     assert.match(await setup(ALL, { undo: true }), /nothing to undo/);
   });
 
+  it('what lies above the daemon’s root is for everyone, the root for its owner; undo of nothing makes nothing', async () => {
+    assert.match(await setup(ALL, { undo: true }), /nothing to undo/);
+    assert.equal(existsSync(here('/var')), false);
+    await setup(['nerdctl']);
+    for (const above of ['/var', '/var/lib', dirname(ROOT)])
+      assert.equal((await stat(here(above))).mode & 0o777, 0o755, above);
+    assert.equal((await stat(here(ROOT))).mode & 0o777, 0o700);
+  });
+
   it('nothing is written in a dry run, and no secret is shown', async () => {
     await put(MAIN, OWN_MAIN);
     const said = await setup(['containerd'], { dryRun: true });
