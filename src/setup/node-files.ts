@@ -30,6 +30,7 @@ export class NodeFiles {
    */
   async read(path: string): Promise<FileState | undefined> {
     try {
+      await this.#refuseOutside(path);
       const real = await this.#target(path);
       const { mode, size } = await stat(real);
       if (size > MAX_BYTES)
@@ -51,6 +52,7 @@ export class NodeFiles {
   async write(path: string, { text, mode }: FileState): Promise<readonly string[]> {
     const made: string[] = [];
     try {
+      await this.#refuseOutside(path);
       for (const directory of ancestors(path)) {
         if (await this.#makeDirectory(directory)) made.push(directory);
       }
@@ -66,6 +68,7 @@ export class NodeFiles {
   /** Removes a file; none is fine. */
   async remove(path: string): Promise<void> {
     try {
+      await this.#refuseOutside(path);
       await rm(this.here(path), { force: true });
     } catch (error) {
       throw notUsable(path, error);
@@ -76,6 +79,7 @@ export class NodeFiles {
   async removeDirectories(paths: readonly string[]): Promise<void> {
     for (const path of paths.toReversed()) {
       try {
+        await this.#refuseOutside(path);
         await rmdir(this.here(path));
       } catch (error) {
         if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(errnoOf(error) ?? ''))
@@ -92,6 +96,27 @@ export class NodeFiles {
       // A read-only file system says EROFS of a directory that is there, too.
       if ((await stat(this.here(path)).catch(() => undefined))?.isDirectory() === true) return false;
       throw error;
+    }
+  }
+
+  /** Below another top than `/` no link may lead out of it: the files there are this host's. */
+  async #refuseOutside(path: string): Promise<void> {
+    if (this.#rootDir === '/') return;
+    const top = await realpath(this.#rootDir);
+    for (const part of [...ancestors(path), path]) {
+      const real = await realpath(this.here(part)).catch((error: unknown) => {
+        if (errnoOf(error) === 'ENOENT') return undefined;
+        throw error;
+      });
+      if (real === undefined) return;
+      if (real === top || real.startsWith(top === '/' ? top : `${top}/`)) continue;
+      const link = await readlink(this.here(part));
+      if (this.#isStore(link)) throw new StatusError('FailedPrecondition', nixosAdvice(path, link));
+      const itself = part === path ? '' : ` lies below ${part}, which`;
+      throw new StatusError(
+        'FailedPrecondition',
+        `${path}${itself} is a link to ${link}, out of ${this.#rootDir}; make it a relative link to a place below that, then run setup again`,
+      );
     }
   }
 

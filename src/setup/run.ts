@@ -1,4 +1,5 @@
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { DEFAULT_CONFIG_PATH, loadConfig } from '../config/load.ts';
 import { type Config, configSchema } from '../config/schema.ts';
@@ -56,7 +57,7 @@ interface Session extends SetupOptions, SetupDeps {
  * @throws StatusError naming the file, the cause and the next step; nothing is written then.
  */
 export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<void> {
-  const files = new NodeFiles({ rootDir: options.rootDir ?? '/', onlyRead: options.print });
+  const files = new NodeFiles({ rootDir: await topOf(options), onlyRead: options.print });
   const configFile = options.config ?? DEFAULT_CONFIG_PATH;
   const isThere = (await files.read(configFile)) !== undefined;
   if (!isThere && options.config !== undefined && !options.undo && options.rootDir === undefined) {
@@ -85,6 +86,16 @@ export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<
   refuseGoRoot(files.here(daemon.root));
   if (options.print) return await print(session);
   await setUp(session);
+}
+
+/** The top of the tree that is set up, absolute. */
+async function topOf({ rootDir = '/' }: SetupOptions): Promise<string> {
+  const top = resolve(rootDir);
+  if ((await stat(top).catch(() => undefined))?.isDirectory() === true) return top;
+  throw new StatusError(
+    'InvalidArgument',
+    `--root-dir ${rootDir} is not a directory; make the file tree first`,
+  );
 }
 
 async function setUp(session: Session): Promise<void> {
