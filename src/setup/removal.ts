@@ -1,8 +1,9 @@
-import { isMap } from 'yaml';
+import { isMap, parseDocument } from 'yaml';
 import { StatusError } from '../errors.ts';
 import type { Removal } from './file-change.ts';
 import { parseYaml, yamlText } from './k3s.ts';
-import { withoutLines } from './toml-edit.ts';
+import { HEADER } from './marker.ts';
+import { linesIn, withoutLines } from './toml-edit.ts';
 
 /**
  * Takes what setup wrote out of a file that somebody has changed since.
@@ -19,6 +20,22 @@ export function withoutOurs(path: string, text: string, removal: Removal): strin
       return withoutJsonKeys(text, removal.keys);
     case 'yaml-keys':
       return withoutYamlKeys(path, text, removal.keys);
+  }
+}
+
+/** Whether any of what setup wrote is in a file. */
+export function holdsOurs(text: string, removal: Removal): boolean {
+  switch (removal.kind) {
+    case 'file':
+      return text.startsWith(HEADER);
+    case 'lines':
+      return linesIn(text, removal.lines).length > 0;
+    case 'json-keys':
+    case 'yaml-keys': {
+      // JSON is YAML, too. What is neither is the planner's to refuse.
+      const document = parseDocument(text);
+      return removal.keys.some((key) => document.hasIn(key));
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 import { StatusError } from '../errors.ts';
 import type { FileChange, FileState, Removal, Target } from './file-change.ts';
 import { type FileRecord, hashOf, type Manifest } from './manifest.ts';
-import { withoutOurs } from './removal.ts';
+import { holdsOurs, withoutOurs } from './removal.ts';
+import { linesIn } from './toml-edit.ts';
 
 /** What is done to one file, as data. */
 export interface FileStep {
@@ -63,12 +64,16 @@ export function setupSteps(
       );
     }
     files.push({ path, kind: before === undefined ? 'create' : 'change', before, after, secret });
-    const original =
-      before === undefined ? null : isAsWritten ? known?.original : known === undefined ? before : undefined;
+    // Of a file that was made anew, and of one that a crash left as it was, the record is of no use.
+    const earlier =
+      before !== undefined && known !== undefined && (isAsWritten || holdsOurs(before.text, known.removal))
+        ? known
+        : undefined;
+    const original = earlier === undefined ? (before ?? null) : isAsWritten ? earlier.original : undefined;
     records[path] = {
       targets: union(known?.targets ?? [], targets),
       hash: hashOf(after.text),
-      removal: both(known?.removal, removal),
+      removal: both(earlier?.removal, removal, before?.text ?? ''),
       ...(original === undefined ? {} : { original }),
       directories: known?.directories ?? [],
     };
@@ -121,14 +126,14 @@ function undoFile(path: string, record: FileRecord, before: FileState | undefine
     const reason = 'changed since setup wrote it: take what you need and remove the rest by hand';
     return { path, kind: 'leave', before, reason, secret };
   }
-  const mode = original?.mode ?? before.mode;
-  return { path, kind: 'change', before, after: { text, mode }, secret };
+  // The mode that is there: what its owner has added may be a secret.
+  return { path, kind: 'change', before, after: { text, mode: before.mode }, secret };
 }
 
-/** What two runs added has to be taken out together. */
-function both(one: Removal | undefined, other: Removal): FileRecord['removal'] {
+/** What two runs added has to be taken out together: of the earlier one what was still in the text when the later one came. */
+function both(one: Removal | undefined, other: Removal, between: string): FileRecord['removal'] {
   if (one?.kind === 'lines' && other.kind === 'lines')
-    return { kind: 'lines', lines: [...one.lines, ...other.lines] };
+    return { kind: 'lines', lines: [...linesIn(between, one.lines), ...other.lines] };
   if (other.kind === 'lines') return { kind: 'lines', lines: [...other.lines] };
   if (other.kind === 'file') return one === undefined || one.kind === 'file' ? other : mutable(one);
   const earlier = one !== undefined && one.kind === other.kind ? one.keys : [];

@@ -69,6 +69,16 @@ export function addElement(path: string, before: string, key: string, element: s
   return verified(path, { text, lines: [line] }, expected, line);
 }
 
+/** Those of these lines that are in a text, each as often as it is there at most. */
+export function linesIn(text: string, lines: readonly string[]): readonly string[] {
+  const there = text.split('\n');
+  return lines.filter((line) => {
+    const at = there.indexOf(line);
+    if (at >= 0) there.splice(at, 1);
+    return at >= 0;
+  });
+}
+
 /** Takes lines out again; undefined when one of them is not there. */
 export function withoutLines(text: string, lines: readonly string[]): string | undefined {
   const kept = text.split('\n');

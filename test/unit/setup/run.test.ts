@@ -183,6 +183,66 @@ describe('setup of a file tree', () => {
       assert.equal(existsSync(here(made)), false, made);
   });
 
+  describe('what was made anew, or what a crash left as it was, and a rerun', () => {
+    const NERDCTL = '/etc/nerdctl/nerdctl.toml';
+    const REGISTRIES = '/etc/rancher/k3s/registries.yaml';
+    const FIRST: Readonly<Record<string, string>> = {
+      [MAIN]: OWN_MAIN,
+      [NERDCTL]: 'debug = false\n',
+      [AUTH]: '{"auths":{"quay.io":{"auth":"eDp5"}}}',
+      [REGISTRIES]: 'mirrors: {docker.io: {endpoint: [a]}}\n',
+    };
+    const ANEW: Readonly<Record<string, string>> = {
+      [MAIN]: 'version = 3\n[debug]\n  level = "info"\n',
+      [NERDCTL]: 'debug = true\n',
+      [AUTH]: '{"auths":{"ghcr.io":{"auth":"eDp6"}}}',
+      [REGISTRIES]: '{}\n',
+    };
+    const putAll = async (texts: Readonly<Record<string, string>>) => {
+      for (const [path, text] of Object.entries(texts)) await put(path, text, 0o640);
+    };
+    const assertAll = async (texts: Readonly<Record<string, string>>) => {
+      for (const [path, text] of Object.entries(texts)) {
+        assert.equal(await readFile(here(path), 'utf8'), text, path);
+        assert.equal((await stat(here(path))).mode & 0o777, 0o640, path);
+      }
+    };
+
+    for (const [what, before, texts] of [
+      ['other text', FIRST, ANEW],
+      ['the same text', FIRST, FIRST],
+      ['a text where none was', {}, ANEW],
+    ] as const) {
+      it(`${what}: undo leaves every byte as it was before the rerun`, async () => {
+        await putAll(before);
+        await setup(ALL);
+        await putAll(texts);
+        await setup(ALL);
+        assert.doesNotMatch(await setup(ALL, { undo: true }), /LEFT/);
+        await assertAll(texts);
+      });
+    }
+
+    it('what a later run adds comes out together with what is left of the first', async () => {
+      await putAll(FIRST);
+      await setup(['containerd', 'nerdctl']);
+      await put(NERDCTL, `${await readFile(here(NERDCTL), 'utf8')}cgroup_manager = "cgroupfs"\n`);
+      await put(MAIN, `${OWN_MAIN}[plugins.'io.containerd.cri.v1.images'.registry]\nconfig_path = "/mine"\n`);
+      assert.match(await setup(['containerd', 'nerdctl']), /changed +\/etc\/nerdctl/);
+      assert.doesNotMatch(await setup(['containerd', 'nerdctl'], { undo: true }), /LEFT/);
+      assert.equal(await readFile(here(NERDCTL), 'utf8'), `${FIRST[NERDCTL]}cgroup_manager = "cgroupfs"\n`);
+    });
+  });
+
+  it('undo gives back no mode of a file that got secrets meanwhile', async () => {
+    await put(MAIN, OWN_MAIN);
+    await setup(['containerd']);
+    await put(MAIN, `${await readFile(here(MAIN), 'utf8')}[secret]\n`, 0o600);
+    await setup(['containerd'], { undo: true });
+    assert.equal(await readFile(here(MAIN), 'utf8'), `${OWN_MAIN}[secret]\n`);
+    assert.equal((await stat(here(MAIN))).mode & 0o777, 0o600);
+  });
+
   for (const [what, prepare, told] of [
     [
       'a directory in place of the file',
