@@ -6,6 +6,7 @@ import { RE2JS } from 're2js';
 import { pack, type Pack } from 'tar-stream';
 import { STORE_DIR } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
+import { goReplaceAll } from './go-replace.ts';
 import type { RewrittenPath } from './nix2container-json.ts';
 
 const MTIME = new Date(1000);
@@ -84,8 +85,7 @@ async function collect(
   const left = ignore === undefined ? undefined : expression(ignore, path);
   const perms = rewritten.perms.map((perm) => ({ ...perm, matches: expression(perm.regex, path) }));
   const visit = async (source: string): Promise<void> => {
-    const renamed =
-      rename === undefined ? source : rename.matcher(source).replaceAll(literal(rewrite?.repl ?? ''));
+    const renamed = rename === undefined ? source : goReplaceAll(rename, source, rewrite?.repl ?? '');
     if (left?.matcher(renamed).find() === true) return;
     const name = nameInImage(renamed, source);
     const real = realStoreDir + source.slice(STORE_DIR.length);
@@ -152,11 +152,6 @@ function expression(text: string, path: string): RE2JS {
       { cause },
     );
   }
-}
-
-/** Go's `$` before anything but a name or a brace is itself; a replacement that refers to groups keeps doing so. */
-function literal(repl: string): string {
-  return repl.replaceAll('\\', '\\\\');
 }
 
 async function opened(file: string) {

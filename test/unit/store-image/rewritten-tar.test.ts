@@ -62,6 +62,12 @@ describe('rewritten store paths', () => {
     assert.match(found['srv'] ?? '', /^755 0:0/);
   });
 
+  it("have names with groups, by Go's grammar", async () => {
+    const rewrite = { regex: `^${PATH}/(?P<top>run|users)$`, repl: '/bin/${top}-$1' };
+    const found = await members([{ path: PATH, rewrite, ignore: 'etc', perms: [] }]);
+    assert.ok('bin/run-run' in found && 'bin/users-users' in found);
+  });
+
   it('are the same bytes each time', async () => {
     const paths = [{ path: PATH, rewrite: TO_ROOT, perms: [] }];
     assert.ok((await buffer(rewrittenTar(paths, store))).equals(await buffer(rewrittenTar(paths, store))));
