@@ -70,7 +70,7 @@ export function parseJson<T extends v.GenericSchema>(
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new StatusError('InvalidArgument', `${where}: not JSON in UTF-8: ${String(cause)}`, { cause });
+    throw new StatusError('InvalidArgument', `${where}: not JSON in UTF-8`, { cause });
   }
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;

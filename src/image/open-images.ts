@@ -1,12 +1,19 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { messageOf, StatusError } from '../errors.ts';
-import { DirectoryFiles } from './directory-files.ts';
+import { DirectoryFiles, type Locate } from './directory-files.ts';
 import { openDockerSet } from './docker-set.ts';
 import type { FileSet } from './file-set.ts';
 import type { ImageSet } from './image-set.ts';
 import { openOciSet } from './oci-set.ts';
 import { TarFiles } from './tar-files.ts';
+
+export interface OpenImagesOptions {
+  /** Follows the links of a layout; the kernel does unless told. */
+  readonly locate?: Locate;
+  /** Nobody waits any more: what is being unpacked is given up. */
+  readonly signal?: AbortSignal;
+}
 
 /**
  * Opens an OCI layout directory, an OCI archive or a docker archive; archives may be plain, gzip or zstd. An
@@ -15,8 +22,14 @@ import { TarFiles } from './tar-files.ts';
  * @param path of the archive or directory; dispose the result.
  * @throws StatusError NotFound, InvalidArgument, DataLoss or ResourceExhausted, naming archive and entry.
  */
-export async function openImages(path: string): Promise<ImageSet> {
-  const files = (await kindOf(path)) === 'directory' ? new DirectoryFiles(path) : await TarFiles.open(path);
+export async function openImages(
+  path: string,
+  { locate, signal }: OpenImagesOptions = {},
+): Promise<ImageSet> {
+  const files =
+    (await kindOf(path)) === 'directory'
+      ? new DirectoryFiles(path, locate)
+      : await TarFiles.open(path, signal);
   try {
     return await openSet(files);
   } catch (error) {

@@ -82,6 +82,7 @@ export class StoreFiles {
   /** A path in the store with every link followed inside the store: a regular file, else undefined. */
   async #resolve(path: string): Promise<string | undefined> {
     let parts = path.split('/').filter((part) => part !== '');
+    if (parts.some((part) => part === '.' || part === '..' || part.includes('\0'))) return undefined;
     let links = 0;
     for (let done = 2; done < parts.length; done++) {
       const at = `/${parts.slice(0, done + 1).join('/')}`;
@@ -133,7 +134,12 @@ export class StoreFiles {
       throw error;
     }
     if (info.isDirectory()) return { kind: 'directory' };
-    return info.isSymbolicLink() ? { kind: 'symlink', target: await readlink(real) } : { kind: 'file' };
+    if (info.isSymbolicLink()) return { kind: 'symlink', target: await readlink(real) };
+    if (info.isFile()) return { kind: 'file' };
+    throw new StatusError(
+      'DataLoss',
+      `${path}: neither a file nor a directory nor a link: no store path has such`,
+    );
   }
 
   #real(path: string): string {

@@ -34,7 +34,7 @@ export class TarFiles implements FileSet {
   }
 
   /** @throws StatusError NotFound, InvalidArgument, DataLoss or ResourceExhausted, naming the archive. */
-  static async open(path: string): Promise<TarFiles> {
+  static async open(path: string, signal?: AbortSignal): Promise<TarFiles> {
     const original = await openFile(path);
     let tempDir: string | undefined;
     let file = original;
@@ -44,7 +44,7 @@ export class TarFiles implements FileSet {
       const compression = detectCompression(head);
       if (compression !== 'none') {
         tempDir = await mkdtemp(join(tmpdir(), 'nix2container-'));
-        file = await unpack(original, compression, join(tempDir, 'archive.tar'), path);
+        file = await unpack(original, compression, join(tempDir, 'archive.tar'), path, signal);
         await original.close();
       }
       return new TarFiles(path, file, await indexTar(file, path), tempDir);
@@ -96,13 +96,17 @@ async function unpack(
   compression: Compression,
   to: string,
   path: string,
+  signal: AbortSignal | undefined,
 ): Promise<FileHandle> {
   const { size } = await from.stat();
   const source = Readable.from(readRange(from, 0, size, path), { objectMode: false });
   const transform = decompressor(compression);
   try {
-    if (transform !== undefined) await pipeline(source, transform, createWriteStream(to, { mode: 0o600 }));
+    const options = signal === undefined ? {} : { signal };
+    if (transform !== undefined)
+      await pipeline(source, transform, createWriteStream(to, { mode: 0o600 }), options);
   } catch (cause) {
+    if (signal?.aborted === true) throw new StatusError('Cancelled', `${path}: nobody waits for it any more`);
     if (errnoOf(cause) === 'ENOSPC') {
       throw new StatusError(
         'ResourceExhausted',

@@ -1,5 +1,6 @@
 import { parseStorePath, STORE_DIR, type StorePath } from '../closure/store-path.ts';
-import type { SubstituterAnswer } from './failure.ts';
+import { type SubstituterAnswer, withoutCredentials, withoutPasswords } from './failure.ts';
+import { StatusError } from '../errors.ts';
 import { besideOf, environment, type NixStoreOptions, settingsOf } from './nix-options.ts';
 import { RealiseLog } from './realise-log.ts';
 import { runNix } from './run-nix.ts';
@@ -17,6 +18,8 @@ const ANSWER_MS = 30_000;
 const COMMANDS = ['--extra-experimental-features', 'nix-command'];
 /** A cache takes this name for any name, and answers with the true one. Source: Nix `Store::MissingName`. */
 const ANY_NAME = 'x';
+/** The answer of a cache that works and has no such path. */
+export const HAS_NOT = 'has not got it';
 const NOT_VALID = /is not valid|does not exist in binary cache/;
 
 /** Asks binary caches which path a hash belongs to: Nix itself takes paths by their full names only. */
@@ -46,7 +49,7 @@ export class CacheLookup {
     for (const substituter of await this.#configured(signal)) {
       const { path, answer } = await this.#ask(substituter, hash, signal);
       if (path !== undefined) return { path, answers };
-      answers.push({ substituter: substituter.replace(/[?].*$/, ''), answer });
+      answers.push({ substituter: withoutCredentials(substituter), answer });
     }
     return { path: undefined, answers };
   }
@@ -60,7 +63,10 @@ export class CacheLookup {
       const line = /^substituters = (.*)$/m.exec(stdout)?.[1] ?? '';
       return line.split(' ').filter((word) => word !== '');
     }
-    return [];
+    throw new StatusError(
+      'FailedPrecondition',
+      `${this.#program} config show: fails, so that nobody knows which caches to ask; name them as nix.substituters`,
+    );
   }
 
   async #ask(
@@ -74,7 +80,10 @@ export class CacheLookup {
       const { exitCode, stdout, said } = await this.#run(asked, AbortSignal.any([signal, timeout]));
       const path = exitCode === 0 ? parseStorePath(stdout.trim()) : undefined;
       if (path?.startsWith(`${STORE_DIR}/${hash}-`) === true) return { path, answer: 'has it' };
-      return { path: undefined, answer: NOT_VALID.test(said) ? 'has not got it' : said.slice(0, 200) };
+      return {
+        path: undefined,
+        answer: NOT_VALID.test(said) ? HAS_NOT : withoutPasswords(said).slice(0, 200),
+      };
     } catch (error) {
       if (signal.aborted || !timeout.aborted) throw error;
       return { path: undefined, answer: `did not answer in ${ANSWER_MS / 1000} s` };

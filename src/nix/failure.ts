@@ -244,6 +244,6 @@ export function withoutCredentials(address: string): string {
 }
 
 /** Nix repeats the addresses of caches with the user and password in them; whoever pulls reads our errors. */
-function withoutPasswords(text: string): string {
+export function withoutPasswords(text: string): string {
   return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s'"]*@/gi, '$1');
 }

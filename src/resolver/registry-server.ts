@@ -90,6 +90,9 @@ export class RegistryServer implements AsyncDisposable {
     registry.#server.once('error', reject).listen(port, host, resolve);
     try {
       await promise;
+      registry.#server.off('error', reject).on('error', (error) => {
+        deps.log.warn({ error: messageOf(error) }, 'the resolver cannot accept a connection');
+      });
     } catch (cause) {
       throw new StatusError(
         'FailedPrecondition',
@@ -164,7 +167,7 @@ export class RegistryServer implements AsyncDisposable {
     response: ServerResponse,
     signal: AbortSignal,
   ): Promise<void> {
-    const told = this.#toldLater.take(reference);
+    const told = this.#toldLater.take(`${repository}@${reference}`);
     if (told !== undefined && request.method === 'GET') throw explained(told);
     try {
       const found = await inTurn(
@@ -183,9 +186,9 @@ export class RegistryServer implements AsyncDisposable {
       response.setHeader('Docker-Content-Digest', blob.descriptor.digest);
       await sendBlob(request, response, blob, blob.descriptor.mediaType);
     } catch (error) {
-      if (request.method !== 'HEAD' || response.headersSent) throw error;
+      if (request.method !== 'HEAD' || response.headersSent || signal.aborted) throw error;
       this.#deps.log.warn({ repository, reference, error: messageOf(error) }, 'an image is refused');
-      this.#tellLater(error, reference, response);
+      this.#tellLater(error, repository, reference, response);
     }
   }
 
@@ -200,10 +203,10 @@ export class RegistryServer implements AsyncDisposable {
    * Clients throw away the body of a failed HEAD, so that nobody would see why. So HEAD finds a manifest whose digest stands for
    * the error, and the GET of it fails with the text.
    */
-  #tellLater(error: unknown, reference: string, response: ServerResponse): void {
+  #tellLater(error: unknown, repository: string, reference: string, response: ServerResponse): void {
     const { body } = ociError(error);
     const digest = isDigest(reference) ? reference : sha256(body);
-    this.#toldLater.put(digest, error);
+    this.#toldLater.put(`${repository}@${digest}`, error);
     sendPlaceholder(response, digest, body.length);
   }
 
@@ -293,17 +296,23 @@ async function sendBlob(
     response.writeHead(416, { 'Content-Range': `bytes */${size}` }).end();
     return;
   }
+  // What cannot be opened is told as what it is; nothing has been said yet.
+  const bytes = request.method === 'HEAD' ? undefined : await blob.open();
   response.setHeader('Content-Length', range === undefined ? size : range.end - range.start);
   if (range !== undefined)
     response.setHeader('Content-Range', `bytes ${range.start}-${range.end - 1}/${size}`);
   response.writeHead(range === undefined ? 200 : 206);
-  if (request.method === 'HEAD') {
+  if (bytes === undefined) {
     response.end();
     return;
   }
-  const bytes = await blob.open();
-  if (range === undefined) await pipeline(bytes, response);
-  else await pipeline(bytes, cut(range), response);
+  try {
+    if (range === undefined) await pipeline(bytes, response);
+    else await pipeline(bytes, cut(range), response);
+  } finally {
+    // A pipeline into a response that was closed before leaves its source open.
+    bytes.destroy();
+  }
 }
 
 /** Lets through the bytes of a range. The rest is read all the same: so that the digest of the whole is checked. */

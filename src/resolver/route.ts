@@ -12,8 +12,9 @@ export type Route =
 
 /** A repository has at most 255 characters, a tag 128. */
 const MAX_URL = 1024;
-const PATH = /^\/v2\/(?<repository>[^?]+)\/(?<what>manifests|blobs|referrers)\/(?<reference>[^/?]+)$/;
-const TAGS = /^\/v2\/(?<repository>[^?]+)\/tags\/list$/;
+/** What a store path's name, or a flake, can be spelled with; more than the specification's grammar, for clients that are lax. */
+const PATH = /^\/v2\/(?<repository>[\w.+=/-]+)\/(?<what>manifests|blobs|referrers)\/(?<reference>[^/?]+)$/;
+const TAGS = /^\/v2\/(?<repository>[\w.+=/-]+)\/tags\/list$/;
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /**

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import type { LayerClosure } from '../closure/annotations.ts';
 import { type LayerEntry, planNixLayer } from '../closure/nix-layer.ts';
 import type { StorePath } from '../closure/store-path.ts';
+import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import { assembleImage } from '../image/assemble.ts';
 import type { BaseImage } from '../image/base-image.ts';
 import type { RunConfig } from '../image/image-config.ts';
@@ -55,6 +56,13 @@ export async function composeImage(parts: ImageParts, store: StoreFiles): Promis
       closures: hasNixLayer ? [parts.closure] : [],
       async [Symbol.asyncDispose]() {},
     };
+  } catch (cause) {
+    if (cause instanceof StatusError) throw cause;
+    throw new StatusError(
+      errnoOf(cause) === 'ENOSPC' ? 'ResourceExhausted' : 'Internal',
+      `${parts.ref}: its layers cannot be made in ${directory}: ${messageOf(cause)}; TMPDIR names another place`,
+      { cause },
+    );
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

@@ -3,9 +3,9 @@ import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import { parseLayerAnnotations } from '../closure/annotations.ts';
 import { type StorePath, storePathName } from '../closure/store-path.ts';
 import { type BaseImage, NO_BASE, readBaseImage } from '../image/base-image.ts';
-import { openImages } from '../image/open-images.ts';
 import type { StoreFiles } from '../image/store-files.ts';
 import type { NixStore } from '../nix/store.ts';
+import { openStoredImages } from './open-stored-images.ts';
 import { composeImage } from './compose.ts';
 import { type ImageDescription, inputsOf } from './description.ts';
 import type { ServedImage } from './served-image.ts';
@@ -16,6 +16,8 @@ export interface DescribedImageDeps {
   readonly closures: Pick<ClosureReader, 'pathsOf'>;
   /** Makes paths valid and roots them: a description need not refer to what it names. */
   readonly realise: (paths: readonly StorePath[]) => Promise<void>;
+  /** Nobody waits any more. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -27,18 +29,16 @@ export interface DescribedImageDeps {
 export async function describedImage(
   path: StorePath,
   description: ImageDescription,
-  { nix, store, closures, realise }: DescribedImageDeps,
+  { nix, store, closures, realise, signal }: DescribedImageDeps,
 ): Promise<ServedImage> {
-  await realise(inputsOf(description));
+  const inputs = inputsOf(description);
+  await realise(inputs);
   const { closureInfo, roots, baseImage } = description;
   const closure: LayerClosure =
     closureInfo === undefined
       ? { kind: 'paths', paths: await nix.closure(roots) }
       : { kind: 'closure-info', path: closureInfo };
-  const set =
-    baseImage === undefined
-      ? undefined
-      : await openImages(`${store.realStoreDir}/${storePathName(baseImage)}`);
+  const set = baseImage === undefined ? undefined : await openStoredImages(baseImage, store, signal);
   try {
     const base = set === undefined ? NO_BASE : await readBaseImage(set, description.platform);
     const paths = await closures.pathsOf(closure);
@@ -48,6 +48,7 @@ export async function describedImage(
     );
     return {
       ...image,
+      inputs,
       closures: [...closuresOf(base), closure],
       [Symbol.asyncDispose]: async () => await set?.[Symbol.asyncDispose](),
     };

@@ -4,6 +4,8 @@ import { StatusError } from '../errors.ts';
 /** Repositories below this name are flakes. */
 export const FLAKE_PREFIX = 'flake/';
 
+/** What stands between slashes; nothing that Nix reads as the end of a part. */
+const NAME = /^[\w.-]+$/;
 const REVISION = /^[0-9a-f]{40}$/;
 /** Services whose flakes Nix reads as `<service>:<owner>/<repository>/<revision>`. */
 const SERVICES: readonly string[] = ['github', 'gitlab'];
@@ -34,10 +36,12 @@ function locked(
   if (kind === 'path') {
     const [name = '', ...attributes] = rest;
     const path = parseStorePath(`${STORE_DIR}/${name}`);
-    return path === undefined ? undefined : { url: `path:${path}`, attributes };
+    const isLegal = path !== undefined && attributes.every((part) => NAME.test(part));
+    return isLegal ? { url: `path:${path}`, attributes } : undefined;
   }
-  const [owner, name, revision = '', ...attributes] = rest;
-  if (!SERVICES.includes(kind) || !REVISION.test(revision)) return undefined;
+  const [owner = '', name = '', revision = '', ...attributes] = rest;
+  if (!SERVICES.includes(kind) || !NAME.test(owner) || !NAME.test(name)) return undefined;
+  if (!REVISION.test(revision) || !attributes.every((part) => NAME.test(part))) return undefined;
   return { url: `${kind}:${owner}/${name}/${revision}`, attributes };
 }
 

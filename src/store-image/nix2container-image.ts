@@ -26,6 +26,8 @@ export interface Nix2containerImageDeps {
   readonly store: StoreFiles;
   /** Makes paths valid and roots them. */
   readonly realise: (paths: readonly StorePath[]) => Promise<void>;
+  /** Nobody waits any more. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -39,17 +41,18 @@ export interface Nix2containerImageDeps {
 export async function nix2containerImage(
   path: StorePath,
   described: Nix2containerImage,
-  { nix, store, realise }: Nix2containerImageDeps,
+  { nix, store, realise, signal }: Nix2containerImageDeps,
 ): Promise<ServedImage> {
-  await realise(inputsOf(described));
+  const inputs = inputsOf(described);
+  await realise(inputs);
   const { architecture, config, paths, ordinary } = described;
   const shown = paths.length === 0 ? [] : await nix.closure(paths);
   const closure: LayerClosure = { kind: 'paths', paths: shown };
   const layers: OutputLayer[] = [];
   for (const layer of ordinary)
-    layers.push('file' in layer ? storedLayer(layer, store) : await rewrittenLayer(layer, store));
+    layers.push('file' in layer ? storedLayer(layer, store) : await rewrittenLayer(layer, store, signal));
   const base = { ...NO_BASE, layers, history: layers.map(() => ({ created_by: 'nix2container' })) };
-  return await composeImage(
+  const image = await composeImage(
     {
       ref: storePathName(path),
       platform: platform('linux', architecture),
@@ -61,6 +64,7 @@ export async function nix2containerImage(
     },
     store,
   );
+  return { ...image, inputs };
 }
 
 function storedLayer({ file, digest, size, diffId, mediaType }: LayerFile, store: StoreFiles): OutputLayer {
@@ -77,9 +81,13 @@ function storedLayer({ file, digest, size, diffId, mediaType }: LayerFile, store
   };
 }
 
-async function rewrittenLayer(paths: readonly RewrittenPath[], store: StoreFiles): Promise<OutputLayer> {
+async function rewrittenLayer(
+  paths: readonly RewrittenPath[],
+  store: StoreFiles,
+  signal: AbortSignal,
+): Promise<OutputLayer> {
   const digester = new Digester();
-  await pipeline(rewrittenTar(paths, store.realStoreDir), digester, nowhere());
+  await pipeline(rewrittenTar(paths, store.realStoreDir), digester, nowhere(), { signal });
   const diffId = digester.digest();
   const descriptor = { mediaType: MEDIA.ociLayer, digest: diffId, size: digester.size };
   const what = `the layer of ${paths[0]?.path ?? STORE_DIR}`;

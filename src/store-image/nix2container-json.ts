@@ -113,7 +113,8 @@ export function parseNix2container(value: unknown, where: string): Nix2container
   for (const layer of image.layers ?? []) {
     const file = layer['layer-path'];
     if (file !== null && file !== undefined && file !== '') {
-      if (storePathOf(file) === undefined) throw wrong(where, 'layer-path', file);
+      if (storePathOf(file) === undefined || /(^|\/)\.\.?(\/|$)/.test(file))
+        throw wrong(where, 'layer-path', file);
       const { digest: blob, size, diff_ids: diffId, mediatype: mediaType } = layer;
       ordinary.push({ file, digest: blob, size, diffId, mediaType });
       continue;

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 import { type LayerClosure, parseLayerAnnotations } from '../closure/annotations.ts';
 import { byPopularity } from '../closure/popularity.ts';
 import { type StorePath, storePathName } from '../closure/store-path.ts';
@@ -110,7 +110,9 @@ async function recover(
 ): Promise<Closures> {
   const closures: (LayerClosure | undefined)[] = [];
   for (const layer of layers ?? []) {
-    const closure = (await reader.has(layer)) ? await recoverFromTar(await reader.open(layer)) : undefined;
+    const closure = (await reader.has(layer))
+      ? await recoverFromTar(addAbortSignal(signal, await reader.open(layer)))
+      : undefined;
     closures.push(closure);
     if (closure === undefined) continue;
     await realise([closure], signal);

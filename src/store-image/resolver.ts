@@ -1,14 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { type LayerClosure, namedPaths } from '../closure/annotations.ts';
-import { parseStorePath, STORE_DIR, type StorePath, storePathName } from '../closure/store-path.ts';
+import { parseStorePath, STORE_DIR, type StorePath } from '../closure/store-path.ts';
 import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import { StatusError } from '../errors.ts';
 import { detectCompression } from '../image/compression.ts';
 import { MAX_JSON_BYTES } from '../image/descriptor.ts';
-import { openImages } from '../image/open-images.ts';
 import { StoreFiles } from '../image/store-files.ts';
 import type { Log } from '../log.ts';
-import type { CacheLookup } from '../nix/cache-lookup.ts';
+import { type CacheLookup, HAS_NOT } from '../nix/cache-lookup.ts';
 import { isDerivation } from '../nix/keep-realised.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
@@ -18,6 +17,7 @@ import { describedImage } from './described-image.ts';
 import { parseDescription } from './description.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
 import { parseNix2container } from './nix2container-json.ts';
+import { openStoredImages } from './open-stored-images.ts';
 import { pathImage } from './path-image.ts';
 import type { PulledRoots } from './pulled-roots.ts';
 import type { Wanted } from './reference.ts';
@@ -42,12 +42,15 @@ export interface ResolverDeps {
 
 /** Requests of one pull come within seconds of each other. */
 const KEPT_MS = 60_000;
+const KEPT_HASHES = 1000;
 
 /** Finds the image that a store path is, and realises it with everything that it names. */
 export class Resolver implements AsyncDisposable {
   readonly #deadlineMs: number;
   readonly #deps: ResolverDeps;
   readonly #images: ImageCache;
+  /** Paths that were named by their hash alone. */
+  readonly #hashes = new Map<string, StorePath>();
 
   constructor(options: ResolverOptions, deps: ResolverDeps) {
     this.#deadlineMs = options.deadlineMs;
@@ -64,11 +67,13 @@ export class Resolver implements AsyncDisposable {
   async resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> {
     const path = await this.#pathOf(wanted, signal);
     await this.#realise([path], signal);
-    const lease = await this.#images.use(path, (unwanted) => this.#open(path, unwanted));
+    const lease = await this.#images.use(path, (unwanted) => this.#open(path, unwanted), signal);
     try {
       // The closure of a path that is run as it is came with the path.
       const further = lease.image.closures.filter((closure) => !namedPaths(closure).includes(path));
       await this.realise(further, signal);
+      const { inputs = [] } = lease.image;
+      if (inputs.length > 0) await this.#realise(inputs, signal);
       return lease;
     } catch (error) {
       lease[Symbol.dispose]();
@@ -100,16 +105,16 @@ export class Resolver implements AsyncDisposable {
     const { nix, closures } = this.#deps;
     const realStoreDir = await nix.realStoreDir();
     const store = new StoreFiles({ realStoreDir });
-    if (await holdsImages(path, store)) return await archived(`${realStoreDir}/${storePathName(path)}`);
+    if (await holdsImages(path, store)) return await archived(path, store, unwanted);
     const realise = (paths: readonly StorePath[]): Promise<void> => this.#realise(paths, unwanted);
     const json = await jsonOf(path, store);
     const description = parseDescription(json, path);
     if (description !== undefined)
-      return await describedImage(path, description, { nix, store, closures, realise });
+      return await describedImage(path, description, { nix, store, closures, realise, signal: unwanted });
     const described = parseNix2container(json, path);
     if (described !== undefined) {
       const { nix2containerImage } = await import('./nix2container-image.ts');
-      return await nix2containerImage(path, described, { nix, store, realise });
+      return await nix2containerImage(path, described, { nix, store, realise, signal: unwanted });
     }
     return await pathImage(path, { nix, store });
   }
@@ -118,37 +123,56 @@ export class Resolver implements AsyncDisposable {
     const { built } = this.#deps;
     switch (wanted.kind) {
       case 'path':
-        return isDerivation(wanted.path) ? await built.outputOf(wanted.path, signal) : wanted.path;
+        return await this.#outputOf(wanted.path, signal);
       case 'flake':
         return await built.outputOfFlake(wanted.flake, signal);
       case 'hash':
-        return await this.#pathWithHash(wanted.hash, signal);
+        return await this.#outputOf(await this.#pathWithHash(wanted.hash, signal), signal);
       default:
         return wanted satisfies never;
     }
   }
 
+  /** A path as it is; of a derivation file what it builds. */
+  async #outputOf(path: StorePath, signal: AbortSignal): Promise<StorePath> {
+    return isDerivation(path) ? await this.#deps.built.outputOf(path, signal) : path;
+  }
+
   async #pathWithHash(hash: string, signal: AbortSignal): Promise<StorePath> {
     const { nix, lookup } = this.#deps;
+    const known = this.#hashes.get(hash);
+    if (known !== undefined && (await nix.valid([known])).has(known)) return known;
     const candidates = (await readdir(await nix.realStoreDir()))
       .filter((name) => name.startsWith(`${hash}-`))
       .map((name) => parseStorePath(`${STORE_DIR}/${name}`))
       .filter((path) => path !== undefined);
     const [here] = await nix.valid(candidates);
-    if (here !== undefined) return here;
+    if (here !== undefined) return this.#remember(hash, here);
     const { path, answers } = await lookup.find(hash, signal);
-    if (path !== undefined) return path;
+    if (path !== undefined) return this.#remember(hash, path);
     const asked = answers.map(({ substituter, answer }) => `${substituter}: ${answer}`).join(', ');
+    const isSure = answers.every(({ answer }) => answer === HAS_NOT);
+    const next = isSure
+      ? 'push it to a substituter of this host and try again'
+      : 'try again when all of them answer';
     throw new StatusError(
-      'FailedPrecondition',
-      `no path with hash ${hash} is in this store, and no substituter has one ` +
-        `(${asked === '' ? 'none is configured' : asked}); push it to a substituter of this host and try again`,
+      isSure ? 'FailedPrecondition' : 'Unavailable',
+      `no path with hash ${hash} is in this store, and no substituter gives one ` +
+        `(${asked === '' ? 'none is configured' : asked}); ${next}`,
     );
+  }
+
+  #remember(hash: string, path: StorePath): StorePath {
+    this.#hashes.delete(hash);
+    this.#hashes.set(hash, path);
+    const [oldest] = this.#hashes.keys();
+    if (this.#hashes.size > KEPT_HASHES && oldest !== undefined) this.#hashes.delete(oldest);
+    return path;
   }
 }
 
-async function archived(file: string): Promise<ServedImage> {
-  const set = await openImages(file);
+async function archived(path: StorePath, store: StoreFiles, signal: AbortSignal): Promise<ServedImage> {
+  const set = await openStoredImages(path, store, signal);
   try {
     return await storedImage(set);
   } catch (error) {
@@ -162,7 +186,13 @@ async function jsonOf(path: StorePath, store: StoreFiles): Promise<unknown> {
   const head = await store.head(path, 64);
   if (head === undefined || !/^\s*\{/.test(head.toString('latin1'))) return undefined;
   const bytes = await store.head(path, MAX_JSON_BYTES + 1);
-  if (bytes === undefined || bytes.length > MAX_JSON_BYTES) return undefined;
+  if (bytes === undefined) return undefined;
+  if (bytes.length > MAX_JSON_BYTES) {
+    throw new StatusError(
+      'ResourceExhausted',
+      `${path}: begins as JSON and has more than ${MAX_JSON_BYTES} bytes: no image description is that long`,
+    );
+  }
   try {
     return JSON.parse(bytes.toString('utf8')) as unknown;
   } catch {

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { LayerClosure } from '../closure/annotations.ts';
+import type { StorePath } from '../closure/store-path.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 
 /** Bytes that a registry gives out. */
@@ -17,4 +18,6 @@ export interface ServedImage extends AsyncDisposable {
   readonly blobs: ReadonlyMap<string, ServedBlob>;
   /** What its Nix layers name. */
   readonly closures: readonly LayerClosure[];
+  /** Valid paths that it is read from, besides its own and those of {@link closures}. */
+  readonly inputs?: readonly StorePath[];
 }

@@ -21,9 +21,15 @@ const blobOf = (mediaType: string, content: string): ServedBlob => ({
 const MANIFEST = blobOf(MEDIA.ociManifest, '{"schemaVersion":2}');
 const ORDINARY = blobOf(MEDIA.ociManifest, '{"schemaVersion":2,"layers":[]}');
 const LAYER = blobOf('application/vnd.oci.image.layer.v1.tar', '0123456789');
+const UNREADABLE: ServedBlob = {
+  descriptor: describeBytes(LAYER.descriptor.mediaType, Buffer.from('gone')),
+  open: async () => {
+    throw new StatusError('DataLoss', 'the layer is no file of the store');
+  },
+};
 const IMAGE: ServedImage = {
   target: MANIFEST,
-  blobs: new Map([MANIFEST, LAYER].map((blob) => [blob.descriptor.digest, blob])),
+  blobs: new Map([MANIFEST, LAYER, UNREADABLE].map((blob) => [blob.descriptor.digest, blob])),
   closures: [],
   async [Symbol.asyncDispose]() {},
 };
@@ -95,6 +101,52 @@ describe('RegistryServer', () => {
       assert.equal((await ask(other, { headers })).status, 403, other);
     }
     assert.equal(asked.length, askedBefore);
+  });
+
+  it('tells why a blob cannot be opened', async () => {
+    const response = await ask(`/v2/${HASH}-x/blobs/${UNREADABLE.descriptor.digest}`);
+    assert.equal(response.status, 422);
+    assert.match((await errorOf(response))?.message ?? '', /the layer is no file of the store/);
+  });
+
+  it('leaves no blob open whose client has gone', async () => {
+    const closed = Promise.withResolvers<void>();
+    const opened = Promise.withResolvers<void>();
+    const open = LAYER.open;
+    const mutable = LAYER as { open: ServedBlob['open'] };
+    const leave = new AbortController();
+    mutable.open = async () => {
+      leave.abort();
+      // The server learns of it while the blob is being opened.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const stream = (await open()).once('close', () => closed.resolve());
+      opened.resolve();
+      return stream;
+    };
+    try {
+      const asking = ask(`/v2/${HASH}-x/blobs/${LAYER.descriptor.digest}`, { signal: leave.signal });
+      await assert.rejects(asking, { name: 'AbortError' });
+      await opened.promise;
+      await closed.promise;
+    } finally {
+      mutable.open = open;
+    }
+  });
+
+  it('tells what it could not tell a HEAD to its own repository only', async () => {
+    const digest = MANIFEST.descriptor.digest;
+    const refused = `/v2/${HASH}-absent/manifests/${digest}`;
+    assert.equal((await ask(refused, { method: 'HEAD' })).status, 200);
+    assert.equal((await ask(`/v2/${HASH}-x/manifests/${digest}`)).status, 200);
+    assert.equal((await ask(refused)).status, 422);
+  });
+
+  it('takes no repository that is spelled with what ends a part of a flake', async () => {
+    for (const name of ['flake/github/a/b%23c', 'flake/github/a%2Fb/c', 'flake/github/a/b?x', 'a b']) {
+      const response = await ask(`/v2/${name}/${'0'.repeat(40)}/manifests/latest`);
+      assert.notEqual(response.status, 200, name);
+    }
+    assert.ok(!asked.some(({ kind }) => kind === 'flake'));
   });
 
   it('gives a manifest by tag and by digest, to HEAD and to GET', async () => {

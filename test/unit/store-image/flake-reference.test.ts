@@ -29,6 +29,9 @@ describe('a flake as a repository and a tag', () => {
     `flake/git/nixos/nixpkgs/${REVISION}`,
     'flake/path/source',
     'flake/path/etc/passwd',
+    `flake/github/a/b#c/${REVISION}`,
+    `flake/github/a%2Fb/c/${REVISION}`,
+    `flake/path/${SOURCE}/a#b`,
   ]) {
     it(`refuses ${repository}`, () => {
       assert.throws(() => parseFlake(repository, 'hello'), {

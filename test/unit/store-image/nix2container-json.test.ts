@@ -69,6 +69,11 @@ describe("nix2container's JSON", () => {
       /layer-path: "\/etc\/shadow" is not in the store/,
     ],
     [
+      'a layer that leaves the store',
+      { ...MADE, layers: [layer({ 'layer-path': `${path('x')}/../../../etc/shadow` })] },
+      /layer-path: .* is not in the store/,
+    ],
+    [
       'a path that is none',
       { ...MADE, layers: [layer({ paths: [{ path: '/etc' }] })] },
       /layers: path: "\/etc"/,
