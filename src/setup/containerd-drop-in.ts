@@ -22,6 +22,8 @@ export interface DropInOptions {
 
 export interface DropIn {
   readonly text: string;
+  /** Whether it repeats what others say, which may hold credentials of registries. */
+  readonly secret: boolean;
   /** Version of the format of the drop-in, and of a main file that has to be made. */
   readonly version: 2 | 3;
   /** Directory of `hosts.toml` files that CRI reads. */
@@ -105,16 +107,18 @@ export function containerdDropIn({ release, files, platform, socket, root }: Dro
     const value = is1 ? settings.get(['plugins', name])?.value : undefined;
     return isTable(value) ? value : {};
   };
+  const [criRepeated, transferRepeated] = [repeated(criName), repeated(TRANSFER)];
   const table: TomlTable = {
     version,
     plugins: {
-      [criName]: merged(repeated(criName), cri),
-      [TRANSFER]: { ...repeated(TRANSFER), unpack_config: [...entries, ...ours] },
+      [criName]: merged(criRepeated, cri),
+      [TRANSFER]: { ...transferRepeated, unpack_config: [...entries, ...ours] },
     },
     proxy_plugins: { nix: proxyPlugin({ is1, socket, root }) },
   };
   return {
     text: `${HEADER}\n${AGAIN}${is1 ? REPEATS : ''}${stringify(table)}`,
+    secret: [criRepeated, transferRepeated].some((one) => Object.keys(one).length > 0),
     version,
     hostsDir: hostsDirs.split(':', 1)[0] ?? hostsDirs,
     criDisabled,

@@ -1,19 +1,20 @@
-/** Lines around a change that are shown with it. */
-const CONTEXT = 3;
-
 type Part = { readonly sign: ' ' | '-' | '+'; readonly line: string };
 
-/** A unified diff of two texts, without the header of file names; empty when they are the same. */
-export function lineDiff(before: string, after: string): string {
+/**
+ * A unified diff of two texts, without the header of file names; empty when they are the same.
+ *
+ * @param context how many lines around a change are shown with it.
+ */
+export function lineDiff(before: string, after: string, context = 3): string {
   const parts = compare(linesOf(before), linesOf(after));
   const changed = parts.flatMap((part, at) => (part.sign === ' ' ? [] : [at]));
   const out: string[] = [];
   let at = 0;
   while (changed[at] !== undefined) {
     const first = at;
-    while ((changed[at + 1] ?? Infinity) - (changed[at] ?? 0) <= 2 * CONTEXT) at += 1;
-    const from = Math.max(0, (changed[first] ?? 0) - CONTEXT);
-    const to = Math.min(parts.length, (changed[at] ?? 0) + CONTEXT + 1);
+    while ((changed[at + 1] ?? Infinity) - (changed[at] ?? 0) <= Math.max(1, 2 * context)) at += 1;
+    const from = Math.max(0, (changed[first] ?? 0) - context);
+    const to = Math.min(parts.length, (changed[at] ?? 0) + context + 1);
     out.push(`${header(parts, from, to)}\n`);
     for (const { sign, line } of parts.slice(from, to)) out.push(`${sign}${line}\n`);
     at += 1;

@@ -114,7 +114,7 @@ function containerdChanges(facts: NodeFacts, notes: string[]): readonly FileChan
     );
   return [
     ...hostsFiles(dropIn.hostsDir, resolverOf(config), token),
-    ownFile(DROP_IN, dropIn.text),
+    ownFile(DROP_IN, dropIn.text, dropIn.secret),
     ...(main === undefined ? [newMain(dropIn.version)] : importsDropIn ? [] : [withImport(main.text)]),
   ];
 }

@@ -2,11 +2,6 @@ import type { Target } from './file-change.ts';
 import { lineDiff } from './line-diff.ts';
 import type { FileStep } from './steps.ts';
 
-/** What is shown in place of the token. */
-export function hiddenToken(tokenFile: string): string {
-  return `<the text of ${tokenFile}>`;
-}
-
 const DONE: Readonly<Record<FileStep['kind'], string>> = {
   create: 'created',
   change: 'changed',
@@ -24,7 +19,7 @@ const WOULD: Readonly<Record<FileStep['kind'], string>> = {
   leave: 'would LEAVE',
 };
 
-/** One line for each file; in a dry run each with its diff, secrets left out. */
+/** One line for each file; in a dry run each with its diff, secrets left out, and of a file with secrets the changed lines alone. */
 export function describeSteps(
   steps: readonly FileStep[],
   dryRun: boolean,
@@ -40,9 +35,15 @@ export function describeSteps(
       const to = after === undefined ? '/dev/null' : path;
       const modes = before !== undefined && after !== undefined && before.mode !== after.mode;
       const mode = modes ? `mode ${before.mode.toString(8)} becomes ${after.mode.toString(8)}\n` : '';
-      return `${line}${mode}--- ${from}\n+++ ${to}\n${lineDiff(hide(before?.text ?? ''), hide(after?.text ?? ''))}`;
+      const diff = lineDiff(hide(before?.text ?? ''), hide(after?.text ?? ''), isSecret(step) ? 0 : 3);
+      return `${line}${mode}--- ${from}\n+++ ${to}\n${diff}`;
     })
     .join('');
+}
+
+/** What others may not read is not for a terminal either. */
+function isSecret({ secret, before }: FileStep): boolean {
+  return secret || (before !== undefined && (before.mode & 0o077) === 0);
 }
 
 /** What has to be restarted for a target, in the order in which it has to be. */

@@ -11,10 +11,11 @@ import { checkDump, containerdRelease, dumpConfig } from './containerd-program.t
 import { describePrint } from './describe-print.ts';
 import { execute, manifestFile } from './execute.ts';
 import type { FileState, Target } from './file-change.ts';
+import { hiddenToken, secretHider } from './hide-secrets.ts';
 import { type Manifest, parseManifest } from './manifest.ts';
 import { NodeFiles } from './node-files.ts';
 import { filesOfPlan, type Plan, planSetup, type UserPaths } from './plan.ts';
-import { describeSteps, hiddenToken, restartCommands } from './report.ts';
+import { describeSteps, restartCommands } from './report.ts';
 import { imagesAfterSetup, imagesAfterUndo } from './existing-images.ts';
 import { setupSteps, type Steps, undoSteps } from './steps.ts';
 
@@ -115,7 +116,7 @@ async function setUp(session: Session): Promise<void> {
     const verify = await dumpCheck(session, (containerd?.files.length ?? 0) > 0);
     await execute({ root: daemon.root, steps, ...(verify === undefined ? {} : { verify }) }, files);
   }
-  write(describeSteps(steps.files, dryRun, hider(found, tokenFile)));
+  write(describeSteps(steps.files, dryRun, secretHider(found ?? hiddenToken(tokenFile), tokenFile)));
   for (const note of plan.notes) write(`${note}\n`);
   if (isDone) return write('nothing to change\n');
   if (dryRun) return;
@@ -130,7 +131,7 @@ async function undo(session: Session): Promise<void> {
   const steps = undoSteps(targets, states, manifest);
   if (!dryRun && steps.files.length > 0) await execute({ root: daemon.root, steps }, files);
   const token = (await files.read(session.tokenFile))?.text.trim();
-  write(describeSteps(steps.files, dryRun, hider(token, session.tokenFile)));
+  write(describeSteps(steps.files, dryRun, secretHider(token, session.tokenFile)));
   if (steps.files.length === 0) return write('nothing to undo: setup has written nothing here for that\n');
   if (dryRun) return;
   write(imagesAfterUndo(targets));
@@ -145,7 +146,9 @@ async function print(session: Session): Promise<void> {
     // As if nothing were there: what belongs to others is not shown.
     texts: new Map(),
   });
-  session.write(hider(token, session.tokenFile)(describePrint(plan.changes.map(({ change }) => change))));
+  session.write(
+    secretHider(token, session.tokenFile)(describePrint(plan.changes.map(({ change }) => change))),
+  );
   for (const note of plan.notes) session.write(`# ${note}\n`);
 }
 
@@ -219,13 +222,4 @@ async function statesOf(files: NodeFiles, paths: readonly string[]): Promise<Rea
 function tellRestart({ write }: Session, commands: readonly string[]): void {
   if (commands.length > 0)
     write(`\nNow run, in this order:\n${commands.map((one) => `  ${one}\n`).join('')}`);
-}
-
-/** Leaves the token out of what is shown, as it is and as part of a password. */
-function hider(token: string | undefined, tokenFile: string): (text: string) => string {
-  if (token === undefined || token === '') return (text) => text;
-  const basic = Buffer.from(`nix-snapshotter:${token}`).toString('base64');
-  const hidden = hiddenToken(tokenFile);
-  const hiddenBasic = `<base64 of nix-snapshotter:${hidden}>`;
-  return (text) => text.replaceAll(token, hidden).replaceAll(basic, hiddenBasic);
 }

@@ -33,3 +33,10 @@ it('files that come, go, or stay', () => {
   assert.equal(lineDiff('a\n', ''), '@@ -1,1 +0,0 @@\n-a\n');
   assert.equal(lineDiff('a\n', 'a\n'), '');
 });
+
+it('without context the changed lines alone are shown, those beside each other together', () => {
+  assert.equal(
+    lineDiff('a\nb\nc\nd\n', 'a\nB\nc\nd\ne\n', 0),
+    '@@ -2,1 +2,1 @@\n-b\n+B\n@@ -4,0 +5,1 @@\n+e\n',
+  );
+});

@@ -108,6 +108,49 @@ describe('setup of a file tree', () => {
     assert.ok(existsSync(here(DROP_IN)));
   });
 
+  describe('credentials of others', () => {
+    const LOGIN = 's3cretOfOthers';
+    const REGISTRIES = '/etc/rancher/k3s/registries.yaml';
+    const CRI_1 = 'io.containerd.grpc.v1.cri';
+
+    it('in files that get the token are shown by no dry run, and only changed lines are', async () => {
+      for (const auth of [
+        `{"auths":{"quay.io":{"auth":"${LOGIN}"}}}`,
+        `{\n  "auths": {\n    "quay.io": {\n      "auth": "${LOGIN}"\n    }\n  }\n}\n`,
+      ]) {
+        await put(AUTH, auth, 0o600);
+        await put(REGISTRIES, `configs:\n  quay.io:\n    auth:\n      password: ${LOGIN}\n`, 0o600);
+        const said = await setup(['podman', 'k3s'], { dryRun: true });
+        assert.doesNotMatch(said, new RegExp(LOGIN));
+        assert.match(said, /\+ +"auth": "<base64 of nix-snapshotter:<the text of /);
+        assert.match(said, /\+ +password: <the text of /);
+        assert.doesNotMatch(said, /^ /m);
+        await setup(['podman', 'k3s']);
+        for (const undo of [true, false])
+          assert.doesNotMatch(await setup(['podman', 'k3s'], { undo, dryRun: true }), new RegExp(LOGIN));
+        await setup(['podman', 'k3s'], { undo: true });
+      }
+    });
+
+    it('that the drop-in for 1.7 repeats are for its owner alone, and not shown', async () => {
+      const table = `plugins."${CRI_1}".registry.configs."quay.io".auth`;
+      await put(MAIN, `version = 2\n[${table}]\nusername = "u"\npassword = "${LOGIN}"\n`, 0o600);
+      const on17 = { containerdVersion: '1.7.24' };
+      for (const more of [{ dryRun: true }, { print: true }]) {
+        const said = await setup(['containerd'], { ...on17, ...more });
+        assert.doesNotMatch(said, new RegExp(LOGIN));
+        assert.match(said, /password = "<not shown>"/);
+      }
+      await setup(['containerd'], on17);
+      assert.match(await readFile(here(DROP_IN), 'utf8'), new RegExp(LOGIN));
+      assert.equal((await stat(here(DROP_IN))).mode & 0o777, 0o600);
+      await chmod(here(DROP_IN), 0o644);
+      assert.match(await setup(['containerd'], on17), /changed +\/etc\/containerd\/conf\.d/);
+      assert.equal((await stat(here(DROP_IN))).mode & 0o777, 0o600);
+      assert.doesNotMatch(await setup(['containerd'], { undo: true, dryRun: true }), new RegExp(LOGIN));
+    });
+  });
+
   it('what was changed since is kept: our lines go, a file of ours is left and told', async () => {
     await put(MAIN, OWN_MAIN);
     await setup(['containerd', 'podman']);
