@@ -136,13 +136,18 @@ export async function startDaemon(
     await server.close({ drainMs: DRAIN_MS });
   });
   if (config.resolver.address !== undefined && resolver !== undefined) {
-    const { address } = config.resolver;
+    const { address, deadline: deadlineMs } = config.resolver;
     const { startRegistry } = await import('./resolver/start.ts');
     const { openOrdinaryLayers } = await import('./store-image/open-ordinary-layers.ts');
     const layers = undo.use(
       openOrdinaryLayers({ digests: layout.layerDigests }, { resolver, nix, closures, log }),
     );
-    undo.use(await startRegistry({ address, tokenFile: layout.resolverToken }, { resolver, layers, log }));
+    undo.use(
+      await startRegistry(
+        { address, deadlineMs, tokenFile: layout.resolverToken },
+        { resolver, layers, log },
+      ),
+    );
   }
   health.set('', 'SERVING');
   health.set('containerd.services.snapshots.v1.Snapshots', 'SERVING');

@@ -1,5 +1,14 @@
 import { StatusError } from '../errors.ts';
 
+/** One deadline for several waits, one after another: each call tells what is left of it. */
+export type SharedDeadline = () => { readonly signal: AbortSignal; readonly deadlineMs: number };
+
+/** @param signal the caller has gone. */
+export function sharedDeadline(signal: AbortSignal, deadlineMs: number): SharedDeadline {
+  const until = performance.now() + deadlineMs;
+  return () => ({ signal, deadlineMs: Math.max(0, until - performance.now()) });
+}
+
 /**
  * Waits for `work` until the caller goes or its time is over; `work` goes on either way.
  *

@@ -14,7 +14,7 @@ import { RecentTags } from './recent-tags.ts';
 import { parseRoute, type Route } from './route.ts';
 import type { ServedBlob } from '../store-image/served-image.ts';
 import { ToldLater } from './told-later.ts';
-import { inTurn, TURN_MS } from './turns.ts';
+import { inTurn, TURN_MS, type TurnTimes } from './turns.ts';
 
 export interface RegistryServerOptions {
   /** A loopback address. */
@@ -24,13 +24,15 @@ export interface RegistryServerOptions {
   readonly token: string;
   /** How long a client may take to send a request, in milliseconds. */
   readonly requestTimeoutMs?: number;
+  /** How long a pull waits for an image, in milliseconds. */
+  readonly deadlineMs: number;
   /** How long a client is let wait before it has to ask again, in milliseconds. */
   readonly turnMs?: number;
 }
 
 /** Finds the image of a reference. */
 interface Images {
-  resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease>;
+  resolve(wanted: Wanted, signal: AbortSignal, deadlineMs: number): Promise<ImageLease>;
 }
 
 export interface RegistryServerDeps {
@@ -58,17 +60,17 @@ const NO_TAG = 'latest';
 export class RegistryServer implements AsyncDisposable {
   readonly #server: Server;
   readonly #token: string;
-  readonly #turnMs: number;
+  readonly #times: TurnTimes;
   readonly #toldLater = new ToldLater();
   readonly #recentTags = new RecentTags();
   readonly #deps: RegistryServerDeps;
 
   private constructor(
-    { token, requestTimeoutMs = REQUEST_TIMEOUT_MS, turnMs = TURN_MS }: RegistryServerOptions,
+    { token, requestTimeoutMs = REQUEST_TIMEOUT_MS, turnMs = TURN_MS, deadlineMs }: RegistryServerOptions,
     deps: RegistryServerDeps,
   ) {
     this.#token = token;
-    this.#turnMs = turnMs;
+    this.#times = { turnMs, deadlineMs };
     this.#deps = deps;
     this.#server = createServer(
       {
@@ -173,8 +175,8 @@ export class RegistryServer implements AsyncDisposable {
       const found = await inTurn(
         request.url ?? '',
         signal,
-        async (waiting) => await this.#resolve(repository, reference, waiting),
-        this.#turnMs,
+        async (waiting, leftMs) => await this.#resolve(repository, reference, waiting, leftMs),
+        this.#times,
       );
       if ('location' in found) {
         response.writeHead(307, { Location: found.location, 'Content-Length': 0 }).end();
@@ -192,11 +194,16 @@ export class RegistryServer implements AsyncDisposable {
     }
   }
 
-  async #resolve(repository: string, asked: string, signal: AbortSignal): Promise<ImageLease> {
+  async #resolve(
+    repository: string,
+    asked: string,
+    signal: AbortSignal,
+    deadlineMs = this.#times.deadlineMs,
+  ): Promise<ImageLease> {
     const { resolver, layers } = this.#deps;
     const reference = this.#recentTags.tagOf(repository, asked) ?? asked;
     const images = repository.startsWith(LAYERS) ? layers : resolver;
-    return await images.resolve(wantedOf(repository, reference), signal);
+    return await images.resolve(wantedOf(repository, reference), signal, deadlineMs);
   }
 
   /**

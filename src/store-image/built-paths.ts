@@ -3,9 +3,9 @@ import { StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { DerivationBuilder } from '../nix/derivation-builder.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
-import { RealiseQueue } from '../nix/realise-queue.ts';
+import { type RealiseCall, RealiseQueue } from '../nix/realise-queue.ts';
 import type { NixStore } from '../nix/store.ts';
-import { waitFor } from '../nix/wait-for.ts';
+import { type SharedDeadline, waitFor } from '../nix/wait-for.ts';
 import type { PulledRoots } from './pulled-roots.ts';
 
 /** What may be built on this node: nothing, derivation files, or flakes, too. */
@@ -13,8 +13,6 @@ export type BuildPolicy = 'never' | 'drv' | 'flake';
 
 export interface BuiltPathsOptions {
   readonly policy: BuildPolicy;
-  /** How long a pull waits, in milliseconds; the work goes on, and a retry joins it. */
-  readonly deadlineMs: number;
   readonly graceMs: number;
 }
 
@@ -51,14 +49,14 @@ export class BuiltPaths implements AsyncDisposable {
    *
    * @throws StatusError FailedPrecondition that names the setting when the policy does not allow it; what the build raises.
    */
-  async outputOf(derivation: StorePath, signal: AbortSignal): Promise<StorePath> {
-    const { policy, deadlineMs } = this.#options;
+  async outputOf(derivation: StorePath, call: RealiseCall): Promise<StorePath> {
+    const { policy } = this.#options;
     if (policy === 'never')
       throw refused(derivation, 'derivations', 'drv" or "flake', 'name its output path');
     const known = await this.#known(derivation);
     if (known !== undefined) return known;
     const { builder, roots } = this.#deps;
-    await this.#queue.realiseForLater([derivation], roots.link([derivation]), { signal, deadlineMs });
+    await this.#queue.realiseForLater([derivation], roots.link([derivation]), call);
     const [output] = await builder.outputs(derivation);
     if (output !== undefined) return this.#remember(derivation, output);
     throw new StatusError('FailedPrecondition', `${derivation}: has no output`);
@@ -69,8 +67,8 @@ export class BuiltPaths implements AsyncDisposable {
    *
    * @param flake locked, as Nix spells it.
    */
-  async outputOfFlake(flake: string, signal: AbortSignal): Promise<StorePath> {
-    const { policy, deadlineMs } = this.#options;
+  async outputOfFlake(flake: string, remaining: SharedDeadline): Promise<StorePath> {
+    const { policy } = this.#options;
     if (policy !== 'flake') throw refused(flake, 'flakes', 'flake', 'name a store path');
     const known = await this.#known(flake);
     if (known !== undefined) return known;
@@ -78,9 +76,9 @@ export class BuiltPaths implements AsyncDisposable {
     const evaluated = this.#evaluate(flake).then((path) => {
       derivation = path;
     });
-    await waitFor(evaluated, { signal, deadlineMs }, () => `${flake}: is being evaluated`);
+    await waitFor(evaluated, remaining(), () => `${flake}: is being evaluated`);
     if (derivation === undefined) throw new StatusError('Internal', `${flake}: was not evaluated`);
-    return this.#remember(flake, await this.outputOf(derivation, signal));
+    return this.#remember(flake, await this.outputOf(derivation, remaining()));
   }
 
   inFlight(): readonly RealiseInFlight[] {

@@ -19,7 +19,7 @@ export function openOrdinaryLayers(
   const digests = new LayerDigests({ cache, realStoreDir: () => deps.nix.realStoreDir() });
   const layers = parts.use(new OrdinaryLayers({ ...deps, digests }));
   return {
-    resolve: (wanted, signal) => layers.resolve(wanted, signal),
+    resolve: (wanted, signal, deadlineMs) => layers.resolve(wanted, signal, deadlineMs),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

@@ -35,6 +35,6 @@ export async function openResolver(
   await makeDirectories(directory, 0o700);
   const roots = new PulledRoots({ directory });
   for (const root of await roots.found(graceMs)) deps.queue.keepFound(root);
-  const built = new BuiltPaths({ policy, deadlineMs, graceMs }, { ...deps, builder, roots });
+  const built = new BuiltPaths({ policy, graceMs }, { ...deps, builder, roots });
   return new Resolver({ deadlineMs }, { ...deps, roots, built });
 }

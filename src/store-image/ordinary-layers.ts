@@ -1,4 +1,5 @@
 import type { Log } from '../log.ts';
+import { sharedDeadline } from '../nix/wait-for.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
 import { ordinaryImage, type OrdinaryImageDeps } from './ordinary-image.ts';
 import type { Wanted } from './reference.ts';
@@ -27,10 +28,12 @@ export class OrdinaryLayers implements AsyncDisposable {
    * The image of a reference, with layers that any client can unpack; its paths are valid and rooted as the resolver's. Dispose of
    * the result. Who asks for the same image at the same time waits for the same work, which stops when all of them have gone.
    *
+   * @param deadlineMs how long Nix is waited for.
    * @throws StatusError what the resolver or {@link ordinaryImage} raises; Cancelled when `signal` is aborted.
    */
-  async resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> {
-    const named = await this.#deps.resolver.resolve(wanted, signal);
+  async resolve(wanted: Wanted, signal: AbortSignal, deadlineMs: number): Promise<ImageLease> {
+    const remaining = sharedDeadline(signal, deadlineMs);
+    const named = await this.#deps.resolver.resolve(wanted, signal, deadlineMs);
     let isTaken = false;
     const known = named.image.closures.length;
     try {
@@ -41,7 +44,7 @@ export class OrdinaryLayers implements AsyncDisposable {
       };
       const lease = await this.#images.use(key, open, signal);
       try {
-        await this.#deps.resolver.realise(lease.image.closures.slice(known), signal);
+        await this.#deps.resolver.realise(lease.image.closures.slice(known), signal, remaining().deadlineMs);
         return lease;
       } catch (error) {
         lease[Symbol.dispose]();

@@ -10,8 +10,9 @@ import type { Log } from '../log.ts';
 import { type CacheLookup, HAS_NOT } from '../nix/cache-lookup.ts';
 import { isDerivation } from '../nix/keep-realised.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
-import type { RealiseQueue } from '../nix/realise-queue.ts';
+import type { RealiseCall, RealiseQueue } from '../nix/realise-queue.ts';
 import type { NixStore } from '../nix/store.ts';
+import { type SharedDeadline, sharedDeadline } from '../nix/wait-for.ts';
 import type { BuiltPaths } from './built-paths.ts';
 import { describedImage } from './described-image.ts';
 import { parseDescription } from './description.ts';
@@ -62,18 +63,20 @@ export class Resolver implements AsyncDisposable {
    * The image of a reference; all its store paths are valid, and rooted until a snapshot of the same closure takes over or the
    * grace period has passed. Dispose of the result.
    *
+   * @param deadlineMs how long this pull waits for Nix in all; no longer than the configured deadline.
    * @throws StatusError what realising raises, or reading the image does.
    */
-  async resolve(wanted: Wanted, signal: AbortSignal): Promise<ImageLease> {
-    const path = await this.#pathOf(wanted, signal);
-    await this.#realise([path], signal);
+  async resolve(wanted: Wanted, signal: AbortSignal, deadlineMs = this.#deadlineMs): Promise<ImageLease> {
+    const remaining = sharedDeadline(signal, Math.min(deadlineMs, this.#deadlineMs));
+    const path = await this.#pathOf(wanted, remaining);
+    await this.#realise([path], remaining());
     const lease = await this.#images.use(path, (unwanted) => this.#open(path, unwanted), signal);
     try {
       // The closure of a path that is run as it is came with the path.
       const further = lease.image.closures.filter((closure) => !namedPaths(closure).includes(path));
-      await this.realise(further, signal);
+      await this.realise(further, signal, remaining().deadlineMs);
       const { inputs = [] } = lease.image;
-      if (inputs.length > 0) await this.#realise(inputs, signal);
+      if (inputs.length > 0) await this.#realise(inputs, remaining());
       return lease;
     } catch (error) {
       lease[Symbol.dispose]();
@@ -82,8 +85,13 @@ export class Resolver implements AsyncDisposable {
   }
 
   /** Makes what layers name valid, and roots it as {@link resolve} does. */
-  async realise(closures: readonly LayerClosure[], signal: AbortSignal): Promise<void> {
-    for (const closure of closures) await this.#realise(namedPaths(closure), signal);
+  async realise(
+    closures: readonly LayerClosure[],
+    signal: AbortSignal,
+    deadlineMs = this.#deadlineMs,
+  ): Promise<void> {
+    const remaining = sharedDeadline(signal, deadlineMs);
+    for (const closure of closures) await this.#realise(namedPaths(closure), remaining());
   }
 
   /** The builds that go on; what is realised is in the queue. */
@@ -96,9 +104,9 @@ export class Resolver implements AsyncDisposable {
     await this.#images[Symbol.asyncDispose]();
   }
 
-  async #realise(paths: readonly StorePath[], signal: AbortSignal): Promise<void> {
+  async #realise(paths: readonly StorePath[], call: RealiseCall): Promise<void> {
     const { queue, roots } = this.#deps;
-    await queue.realiseForLater(paths, roots.link(paths), { signal, deadlineMs: this.#deadlineMs });
+    await queue.realiseForLater(paths, roots.link(paths), call);
   }
 
   async #open(path: StorePath, unwanted: AbortSignal): Promise<ServedImage> {
@@ -106,7 +114,8 @@ export class Resolver implements AsyncDisposable {
     const realStoreDir = await nix.realStoreDir();
     const store = new StoreFiles({ realStoreDir });
     if (await holdsImages(path, store)) return await archived(path, store, unwanted);
-    const realise = (paths: readonly StorePath[]): Promise<void> => this.#realise(paths, unwanted);
+    const realise = (paths: readonly StorePath[]): Promise<void> =>
+      this.#realise(paths, { signal: unwanted, deadlineMs: this.#deadlineMs });
     const json = await jsonOf(path, store);
     const description = parseDescription(json, path);
     if (description !== undefined)
@@ -119,23 +128,23 @@ export class Resolver implements AsyncDisposable {
     return await pathImage(path, { nix, store });
   }
 
-  async #pathOf(wanted: Wanted, signal: AbortSignal): Promise<StorePath> {
+  async #pathOf(wanted: Wanted, remaining: SharedDeadline): Promise<StorePath> {
     const { built } = this.#deps;
     switch (wanted.kind) {
       case 'path':
-        return await this.#outputOf(wanted.path, signal);
+        return await this.#outputOf(wanted.path, remaining);
       case 'flake':
-        return await built.outputOfFlake(wanted.flake, signal);
+        return await built.outputOfFlake(wanted.flake, remaining);
       case 'hash':
-        return await this.#outputOf(await this.#pathWithHash(wanted.hash, signal), signal);
+        return await this.#outputOf(await this.#pathWithHash(wanted.hash, remaining().signal), remaining);
       default:
         return wanted satisfies never;
     }
   }
 
   /** A path as it is; of a derivation file what it builds. */
-  async #outputOf(path: StorePath, signal: AbortSignal): Promise<StorePath> {
-    return isDerivation(path) ? await this.#deps.built.outputOf(path, signal) : path;
+  async #outputOf(path: StorePath, remaining: SharedDeadline): Promise<StorePath> {
+    return isDerivation(path) ? await this.#deps.built.outputOf(path, remaining()) : path;
   }
 
   async #pathWithHash(hash: string, signal: AbortSignal): Promise<StorePath> {

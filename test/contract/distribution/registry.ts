@@ -66,7 +66,7 @@ export async function serveRegistry(
   const layers = undo.use(
     openOrdinaryLayers({ digests: join(top, 'digests') }, { resolver, nix, closures, log: silentLog }),
   );
-  const address = { host: '127.0.0.1', port: 0, token: TOKEN };
+  const address = { host: '127.0.0.1', port: 0, token: TOKEN, deadlineMs: 60_000 };
   const server = undo.use(
     await RegistryServer.listen({ ...address, ...options }, { resolver, layers, log: silentLog }),
   );

@@ -54,7 +54,7 @@ describe('RegistryServer', () => {
         return { image: IMAGE, [Symbol.dispose]() {} };
       },
     };
-    const options = { host: '127.0.0.1', port: 0, token: TOKEN };
+    const options = { host: '127.0.0.1', port: 0, token: TOKEN, deadlineMs: 60_000 };
     const layers = {
       resolve: async (wanted: Wanted, signal: AbortSignal) => {
         const lease = await resolver.resolve(wanted, signal);
@@ -275,7 +275,7 @@ describe('RegistryServer', () => {
 
   it('names the address when it is in use', async () => {
     const resolver = { resolve: () => Promise.reject(new Error('not asked')) };
-    const options = { host: '127.0.0.1', port: server.port, token: TOKEN };
+    const options = { host: '127.0.0.1', port: server.port, token: TOKEN, deadlineMs: 60_000 };
     await assert.rejects(RegistryServer.listen(options, { resolver, layers: resolver, log: silentLog }), {
       code: 'FailedPrecondition',
       message: new RegExp(`cannot listen on 127.0.0.1:${server.port}: .*EADDRINUSE.*choose another`),

@@ -8,7 +8,8 @@ import { BuiltPaths, type BuildPolicy } from '../../../src/store-image/built-pat
 const path = (name: string): StorePath => `/nix/store/${'c'.repeat(32)}-${name}` as StorePath;
 const DRV = path('hello.drv');
 const OUT = path('hello');
-const SIGNAL = new AbortController().signal;
+const WAITING = { signal: new AbortController().signal, deadlineMs: 1000 };
+const remaining = () => WAITING;
 
 function built(policy: BuildPolicy) {
   const calls: string[] = [];
@@ -29,7 +30,7 @@ function built(policy: BuildPolicy) {
     async removeRoot() {},
   };
   const paths = new BuiltPaths(
-    { policy, deadlineMs: 1000, graceMs: 1000 },
+    { policy, graceMs: 1000 },
     {
       builder,
       nix: { valid: async () => valid },
@@ -47,10 +48,10 @@ describe('what may be built', () => {
       code: 'FailedPrecondition',
       message: /not built on this node; resolver\.build = "drv" or "flake"/,
     };
-    await assert.rejects(never.outputOf(DRV, SIGNAL), refusal);
+    await assert.rejects(never.outputOf(DRV, WAITING), refusal);
     await using drv = built('drv').paths;
-    assert.equal(await drv.outputOf(DRV, SIGNAL), OUT);
-    await assert.rejects(drv.outputOfFlake('path:x', SIGNAL), { message: /resolver\.build = "flake"/ });
+    assert.equal(await drv.outputOf(DRV, WAITING), OUT);
+    await assert.rejects(drv.outputOfFlake('path:x', remaining), { message: /resolver\.build = "flake"/ });
   });
 
   it('is built once, however many ask, and again when its output is gone', async () => {
@@ -58,17 +59,17 @@ describe('what may be built', () => {
     await using _ = paths;
     assert.deepEqual(
       await Promise.all([
-        paths.outputOfFlake('f', SIGNAL),
-        paths.outputOfFlake('f', SIGNAL),
-        paths.outputOf(DRV, SIGNAL),
+        paths.outputOfFlake('f', remaining),
+        paths.outputOfFlake('f', remaining),
+        paths.outputOf(DRV, WAITING),
       ]),
       [OUT, OUT, OUT],
     );
     assert.deepEqual(calls.toSorted(), [`build ${DRV}`, 'evaluate f']);
-    await paths.outputOfFlake('f', SIGNAL);
+    await paths.outputOfFlake('f', remaining);
     assert.equal(calls.length, 2);
     valid.clear();
-    await paths.outputOfFlake('f', SIGNAL);
+    await paths.outputOfFlake('f', remaining);
     assert.equal(calls.length, 4);
   });
 });

@@ -65,7 +65,10 @@ describe('OrdinaryLayers', () => {
   it('keeps the named image in use as long as the one that is made of it, once', async () => {
     {
       await using layers = open();
-      const [one, other] = await Promise.all([layers.resolve(WANTED, never), layers.resolve(WANTED, never)]);
+      const [one, other] = await Promise.all([
+        layers.resolve(WANTED, never, 60_000),
+        layers.resolve(WANTED, never, 60_000),
+      ]);
       assert.equal(one.image, other.image);
       assert.equal(leases, 1);
       one[Symbol.dispose]();
@@ -79,7 +82,7 @@ describe('OrdinaryLayers', () => {
     await using layers = open();
     const digests: string[] = [];
     for (const text of ['data', 'DATA']) {
-      using lease = await layers.resolve(WANTED, never);
+      using lease = await layers.resolve(WANTED, never, 60_000);
       digests.push(lease.image.target.descriptor.digest);
       writeFileSync(join(top, NAME, 'data'), Buffer.alloc(3_000_000, text === 'data' ? 'DATA' : text));
       const big = [...lease.image.blobs.values()].find(({ descriptor }) => descriptor.size > 3_000_000);
@@ -105,7 +108,7 @@ describe('OrdinaryLayers', () => {
       forget: async () => {},
     };
     await using layers = open(slow);
-    const asked = assert.rejects(layers.resolve(WANTED, gone.signal), { code: 'Cancelled' });
+    const asked = assert.rejects(layers.resolve(WANTED, gone.signal, 60_000), { code: 'Cancelled' });
     const reading = await started.promise;
     assert.equal(reading.aborted, false);
     gone.abort();
@@ -117,7 +120,7 @@ describe('OrdinaryLayers', () => {
 
   it('realises what only the content of layers names, each time it is asked', async () => {
     await using layers = open();
-    for (let asked = 0; asked < 2; asked++) (await layers.resolve(WANTED, never))[Symbol.dispose]();
+    for (let asked = 0; asked < 2; asked++) (await layers.resolve(WANTED, never, 60_000))[Symbol.dispose]();
     // The closure of this image is named, and the resolver has seen to it.
     assert.deepEqual(realised, [[], []]);
   });
