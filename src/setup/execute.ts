@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { makeDirectories } from '../host/make-directories.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import { type FileRecord, formatManifest, type Manifest } from './manifest.ts';
@@ -22,7 +23,8 @@ export interface ExecuteOptions {
 
 /**
  * Does what was planned. A crash leaves nothing that "--undo" does not find: the manifest is written before the first file, and
- * forgets one after the last is gone. When a step fails, those before it are undone.
+ * forgets one after the last is gone. When a step fails, those before it are undone. A file that is no longer as it was when the steps
+ * were planned is not touched.
  *
  * @throws StatusError of the step that failed.
  */
@@ -35,6 +37,7 @@ export async function execute({ root, steps, verify }: ExecuteOptions, files: No
   try {
     if (steps.manifestFirst) await writeManifest(path, records, files);
     for (const step of steps.files) {
+      if (step.after !== undefined || step.kind === 'remove') await refuseChanged(step, files);
       if (step.after !== undefined) {
         const directories = await files.write(step.path, step.after);
         done.push({ step, directories });
@@ -56,6 +59,11 @@ export async function execute({ root, steps, verify }: ExecuteOptions, files: No
   await files.removeDirectories(steps.directories);
   if (Object.keys(records).length === 0) await files.remove(path);
   else if (!steps.manifestFirst) await writeManifest(path, records, files);
+}
+
+async function refuseChanged({ path, before }: FileStep, files: NodeFiles): Promise<void> {
+  if (isDeepStrictEqual(await files.read(path), before)) return;
+  throw new StatusError('Aborted', `${path} was changed by somebody else while setup ran; run setup again`);
 }
 
 async function writeManifest(path: string, records: Manifest, files: NodeFiles): Promise<void> {

@@ -17,6 +17,7 @@ import { NodeFiles } from './node-files.ts';
 import { filesOfPlan, type Plan, planSetup, type UserPaths } from './plan.ts';
 import { describeSteps, restartCommands } from './report.ts';
 import { imagesAfterSetup, imagesAfterUndo } from './existing-images.ts';
+import { mayUseRoot, notYourDaemon } from './root-access.ts';
 import { setupSteps, type Steps, undoSteps } from './steps.ts';
 
 export interface SetupOptions {
@@ -70,10 +71,7 @@ export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<
   const daemon = isThere ? await loadConfig(files.here(configFile), {}) : v.parse(configSchema, {});
   const isRoot = deps.uid === 0 || options.rootDir !== undefined;
   const home = options.rootDir === undefined ? (deps.env['HOME'] ?? '/root') : '/root';
-  const configHome =
-    options.rootDir === undefined
-      ? (deps.env['XDG_CONFIG_HOME'] ?? join(home, '.config'))
-      : join(home, '.config');
+  const configHome = (options.rootDir === undefined && configHomeOf(deps.env)) || join(home, '.config');
   const session: Session = {
     ...options,
     ...deps,
@@ -83,10 +81,17 @@ export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<
     user: { isRoot, configHome },
     tokenFile: join(daemon.root, 'resolver-token'),
   };
+  const isUsable = isRoot || (await mayUseRoot(daemon.root));
+  if (!isUsable && !options.print) throw notYourDaemon(daemon.root);
   if (options.undo) return await undo(session);
-  refuseGoRoot(files.here(daemon.root));
+  if (isUsable) refuseGoRoot(files.here(daemon.root));
   if (options.print) return await print(session);
   await setUp(session);
+}
+
+/** `$XDG_CONFIG_HOME`, which counts only where it is absolute (XDG base directory specification). */
+function configHomeOf({ XDG_CONFIG_HOME: directory }: SetupDeps['env']): string | undefined {
+  return directory?.startsWith('/') === true ? directory : undefined;
 }
 
 /** The top of the tree that is set up, absolute. */

@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { execa } from 'execa';
 import { loadAccessToken } from '../../../src/resolver/access-token.ts';
 import type { Target } from '../../../src/setup/file-change.ts';
 import { runSetup, type SetupOptions } from '../../../src/setup/run.ts';
@@ -427,6 +428,42 @@ describe('setup of a file tree', () => {
     assert.match(await readFile(`${hostsDir}/nix_0_/hosts.toml`, 'utf8'), /127\.0\.0\.1:9999/);
     await runSetup({ ...options, undo: true }, deps);
     assert.equal(existsSync(here('/.config')), false);
+    for (const unset of ['', 'relative']) {
+      await runSetup(options, { ...deps, env: { ...deps.env, XDG_CONFIG_HOME: unset } });
+      assert.ok(existsSync(here('/.config/nerdctl/nerdctl.toml')), unset);
+      await runSetup({ ...options, undo: true }, deps);
+    }
+  });
+
+  it('another user than the daemon’s is told so, and may see what would be written', async () => {
+    const config = here('/daemon.toml');
+    await put('/daemon.toml', `root = "${here('/closed/data')}"\n`);
+    await mkdir(here('/closed'), { mode: 0o000 });
+    await chmod(rootDir, 0o755);
+    const runs = [{}, { dryRun: true }, { undo: true }, { print: true }];
+    const script = `
+      const { runSetup } = await import(${JSON.stringify(new URL('../../../src/setup/run.ts', import.meta.url))});
+      if (process.getuid() === 0) process.setuid(65534);
+      for (const more of ${JSON.stringify(runs)}) {
+        const options = { targets: ['nerdctl'], print: false, dryRun: false, undo: false, config: ${JSON.stringify(config)}, ...more };
+        let said = '';
+        const deps = { env: { HOME: ${JSON.stringify(rootDir)} }, uid: 65534, write: (text) => (said += text), loadToken: undefined };
+        const error = await runSetup(options, deps).catch((thrown) => thrown);
+        console.log(JSON.stringify({ said, code: error?.code, message: error?.message }));
+      }`;
+    const { stdout } = await execa(process.execPath, ['--input-type=module', '--eval', script]);
+    await chmod(here('/closed'), 0o700);
+    const results = stdout.split('\n').map((line) => JSON.parse(line) as Record<string, string>);
+    assert.equal(results.length, runs.length);
+    const printed = results.pop();
+    for (const { code, message } of results) {
+      assert.equal(code, 'PermissionDenied', message);
+      assert.match(
+        message ?? '',
+        /^root .*\/closed\/data of the daemon .*; run setup as that user, give --config/,
+      );
+    }
+    assert.match(printed?.['said'] ?? '', /nerdctl\.toml, mode 0644\n/, printed?.['message'] ?? '');
   });
 
   it('another containerd than this node’s has to be named', async () => {
