@@ -1,3 +1,4 @@
+import type { TomlTable } from 'smol-toml';
 import type { Config } from '../config/schema.ts';
 import type { ContainerdFiles } from './containerd-files.ts';
 import { CONTAINERD_CONFIG, DROP_IN, DROP_IN_PATTERN } from './containerd-files.ts';
@@ -5,12 +6,12 @@ import { containerdDropIn } from './containerd-drop-in.ts';
 import { daemonConfig, type MissingKey } from './daemon-config.ts';
 import { type FileChange, ownFile, type Target } from './file-change.ts';
 import { hostsFiles } from './hosts-toml.ts';
-import { K3S_FILES, k3sFiles } from './k3s.ts';
+import { K3S_FILES, K3S_SNAPSHOTTER, k3sFiles } from './k3s.ts';
 import { HEADER } from './marker.ts';
 import { nerdctlConfig } from './nerdctl.ts';
 import { podmanAuth, podmanRegistries } from './podman.ts';
 import type { TargetedChange } from './steps.ts';
-import { addElement } from './toml-edit.ts';
+import { addElement, parseToml } from './toml-edit.ts';
 
 /** Where the resolver listens unless the daemon's configuration says. */
 export const RESOLVER = '127.0.0.1:7373';
@@ -88,13 +89,14 @@ export function planSetup(targets: readonly Target[], facts: NodeFacts): Plan {
 function daemonChange(targets: readonly Target[], facts: NodeFacts): FileChange | undefined {
   const { configFile, config, texts } = facts;
   const missing: MissingKey[] = [];
-  if (
-    targets.includes('k3s') &&
-    config.containerd_address !== K3S_CONTAINERD &&
-    !targets.includes('containerd')
-  )
-    if (!/^containerd_address\s*=/m.test(texts.get(configFile) ?? ''))
+  if (targets.includes('k3s') && !targets.includes('containerd')) {
+    const said = parseToml(configFile, texts.get(configFile) ?? '');
+    if (said['containerd_address'] === undefined)
       missing.push({ key: 'containerd_address', value: K3S_CONTAINERD });
+    const service = said['image_service'] as TomlTable | undefined;
+    if (config.image_service.enable && service?.['snapshotter'] === undefined)
+      missing.push({ table: 'image_service', key: 'snapshotter', value: K3S_SNAPSHOTTER });
+  }
   if (config.resolver.address === undefined)
     missing.push({ table: 'resolver', key: 'address', value: RESOLVER });
   return daemonConfig(configFile, texts.get(configFile), missing);

@@ -17,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { execa } from 'execa';
+import { stringify } from 'smol-toml';
 import { loadAccessToken } from '../../../src/resolver/access-token.ts';
 import type { Target } from '../../../src/setup/file-change.ts';
 import { runSetup, type SetupOptions } from '../../../src/setup/run.ts';
@@ -107,6 +108,39 @@ describe('setup of a file tree', () => {
       assert.ok(shown.includes(`<the text of ${ROOT}/resolver-token>`));
     }
     assert.ok(existsSync(here(DROP_IN)));
+  });
+
+  it('undo prints the command that lists containers for each containerd that it was for', async () => {
+    for (const [targets, commands] of [
+      [['containerd'], ['ctr']],
+      [['k3s'], ['k3s ctr']],
+      [
+        ['containerd', 'k3s'],
+        ['ctr', 'k3s ctr'],
+      ],
+    ] as const) {
+      await setup(targets);
+      const said = await setup(targets, { undo: true });
+      const listed = [...said.matchAll(/^ {2}for n in \$\((.*?) namespace ls -q\)/gm)].map(([, ctr]) => ctr);
+      assert.deepEqual(listed, commands);
+    }
+  });
+
+  it('the image service is told the snapshotter’s name in k3s, unless it is there', async () => {
+    const config = '/etc/nix-snapshotter/config.toml';
+    const serviceIn = async () => toml(await readFile(here(config), 'utf8'))['image_service'];
+    await put(config, '[image_service]\nenable = true\n');
+    await setup(['k3s']);
+    assert.deepEqual(await serviceIn(), { enable: true, snapshotter: 'nix-snapshotter' });
+    assert.match(await setup(['k3s']), /nothing to change/);
+    assert.match(await setup(['k3s'], { print: true }), /^snapshotter = "nix-snapshotter" #/m);
+    await setup(['k3s'], { undo: true });
+    assert.equal(await readFile(here(config), 'utf8'), '[image_service]\nenable = true\n');
+    for (const service of [{ enable: true, snapshotter: 'nix' }, { enable: false }]) {
+      await put(config, stringify({ image_service: service }));
+      await setup(['k3s']);
+      assert.deepEqual(await serviceIn(), service);
+    }
   });
 
   describe('credentials of others', () => {
