@@ -60,7 +60,9 @@ interface Session extends SetupOptions, SetupDeps {
  */
 export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<void> {
   const files = new NodeFiles({ rootDir: await topOf(options), onlyRead: options.print });
-  const configFile = options.config ?? DEFAULT_CONFIG_PATH;
+  // In a file tree the path is one of the node's.
+  const given = options.config ?? DEFAULT_CONFIG_PATH;
+  const configFile = options.rootDir === undefined ? resolve(given) : given;
   const isThere = (await files.read(configFile)) !== undefined;
   if (!isThere && options.config !== undefined && !options.undo && options.rootDir === undefined) {
     throw new StatusError(

@@ -453,6 +453,8 @@ describe('setup of a file tree', () => {
     await put('/daemon.toml', `root = "${here('/data')}"\n[resolver]\naddress = "127.0.0.1:9999"\n`);
     const options = { targets: ['nerdctl'], print: false, dryRun: false, undo: false, config } as const;
     const deps = { env: { HOME: rootDir }, uid: 1000, write: () => {}, loadToken: loadAccessToken };
+    let said = '';
+    const write = (text: string) => (said += text);
     await runSetup(options, deps);
     const hostsDir = here('/.config/containerd/certs.d');
     assert.deepEqual(toml(await readFile(here('/.config/nerdctl/nerdctl.toml'), 'utf8')), {
@@ -462,6 +464,8 @@ describe('setup of a file tree', () => {
     assert.match(await readFile(`${hostsDir}/nix_0_/hosts.toml`, 'utf8'), /127\.0\.0\.1:9999/);
     await runSetup({ ...options, undo: true }, deps);
     assert.equal(existsSync(here('/.config')), false);
+    await runSetup({ ...options, print: true, config: relative(process.cwd(), config) }, { ...deps, write });
+    assert.match(said, /127\.0\.0\.1:9999/);
     for (const unset of ['', 'relative']) {
       await runSetup(options, { ...deps, env: { ...deps.env, XDG_CONFIG_HOME: unset } });
       assert.ok(existsSync(here('/.config/nerdctl/nerdctl.toml')), unset);
