@@ -169,10 +169,13 @@ async function planFor(
   const inputs = await statesOf(files, filesOfPlan(targets, configFile, user));
   const texts = new Map([...inputs].map(([path, { text }]) => [path, text]));
   const plan = planSetup(targets, { ...factsOf(session, containerd, token), texts });
-  const states = await statesOf(
-    files,
-    plan.changes.map(({ change }) => change.path),
-  );
+  const paths = plan.changes.map(({ change }) => change.path);
+  // As they were when the plan was made of them: what changes meanwhile is noticed when it would be written.
+  const states = new Map([...(await statesOf(files, paths)), ...inputs]);
+  for (const { path, text } of containerd?.files ?? []) {
+    const state = states.get(path);
+    if (state !== undefined) states.set(path, { ...state, text });
+  }
   return { plan, steps: setupSteps(plan.changes, states, manifest) };
 }
 

@@ -44,11 +44,15 @@ describe('setup of a file tree', () => {
     await writeFile(here(path), content);
     await chmod(here(path), mode);
   };
-  const setup = async (targets: readonly Target[], more: Partial<SetupOptions> = {}): Promise<string> => {
+  const setup = async (
+    targets: readonly Target[],
+    more: Partial<SetupOptions> = {},
+    loadToken = loadAccessToken,
+  ): Promise<string> => {
     let said = '';
     await runSetup(
       { targets, print: false, dryRun: false, undo: false, rootDir, containerdVersion: '2.3.7', ...more },
-      { env: {}, uid: 0, write: (text) => (said += text), loadToken: loadAccessToken },
+      { env: {}, uid: 0, write: (text) => (said += text), loadToken },
     );
     return said;
   };
@@ -212,6 +216,21 @@ describe('setup of a file tree', () => {
     assert.equal(existsSync(here(DROP_IN)), false);
     await setup(['nerdctl'], { undo: true });
     assert.equal(existsSync(here('/etc/containerd')), false);
+  });
+
+  it('a file that is changed after the plan was made of it is not overwritten', async () => {
+    await put(MAIN, OWN_MAIN);
+    const theirs = `${OWN_MAIN}[debug]\n`;
+    const loadToken = async (file: string) => {
+      await put(MAIN, theirs);
+      return await loadAccessToken(file);
+    };
+    await assert.rejects(setup(['containerd'], {}, loadToken), {
+      code: 'Aborted',
+      message: /config\.toml was changed .*; run setup again/,
+    });
+    assert.equal(await readFile(here(MAIN), 'utf8'), theirs);
+    assert.equal(existsSync(here(DROP_IN)), false);
   });
 
   it('a later run with other settings is undone together with the first', async () => {
