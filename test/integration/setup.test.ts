@@ -254,6 +254,7 @@ for (const row of await matrix(ALL)) {
     it('k3s’s templates, rendered, are understood', async () => {
       const base = `version = ${row.release === '1.7' ? 2 : 3}\n[plugins."${row.release === '1.7' ? CRI_1 : CRI_2}"]\nmax_concurrent_downloads = 7\n`;
       const flags = ['--k3s', '--root-dir', '/tmp/k3s'];
+      await rig.node.exec(['mkdir', '-p', '/tmp/k3s']);
       assert.equal((await rig.setup(...flags)).exitCode, 0);
       const name = row.release === '1.7' ? 'config.toml.tmpl' : 'config-v3.toml.tmpl';
       const template = await rig.node.readFile(
