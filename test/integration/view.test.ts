@@ -100,7 +100,7 @@ for (const row of await matrix(['1.7', '2.3'])) {
           await image.appendLayer([{ path: 'layers', type: 'directory' }, { path: `layers/${n}` }]);
         }
         await rig.nix2container(['load', layout]);
-        const text = 'greet layers; ls /layers | wc -l; grep -c " /nix/store" /proc/mounts';
+        const text = 'greet layers; ls /layers | wc -l; grep -c " /nix/store" /proc/mounts || true';
         const { stdout } = await runContainer(rig, { image: NAME, id: 'test' }, ['sh', '-c', text]);
         const [greeting, seen, mounts] = stdout.split('\n');
         assert.deepEqual([greeting, seen], ['Hello from the Nix store, layers!', String(layers - nixImage)]);
