@@ -165,9 +165,9 @@ async function resolverOf(
   const { openResolver } = await import('./store-image/open-resolver.ts');
   const { CacheLookup } = await import('./nix/cache-lookup.ts');
   const { DerivationBuilder } = await import('./nix/derivation-builder.ts');
-  const { deadline: deadlineMs, build } = config.resolver;
+  const { deadline: deadlineMs, build, build_timeout: timeoutMs } = config.resolver;
   const setup = { deadlineMs, build, graceMs: config.gc.grace, roots: pulledRoots };
-  const builder = new DerivationBuilder(nixOptions(config), process);
+  const builder = new DerivationBuilder({ ...nixOptions(config), timeoutMs }, { ...deps, env: process.env });
   const lookup = new CacheLookup(nixOptions(config), process);
   return await openResolver(setup, { ...deps, builder, lookup });
 }

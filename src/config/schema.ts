@@ -87,6 +87,8 @@ export const configSchema = v.strictObject({
       deadline: v.optional(duration, '5m'),
       /** What may be built on this node: nothing (paths are substituted), derivation files, or flakes as well. */
       build: v.optional(v.picklist(['never', 'drv', 'flake']), 'never'),
+      /** How long the build of one derivation, or an evaluation, may take. */
+      build_timeout: v.optional(duration, '1h'),
     }),
     {},
   ),

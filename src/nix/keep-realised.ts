@@ -88,6 +88,6 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** Whether a path is a derivation file: what tells Nix how to build, not what it has built. */
-export function isDerivation(path: StorePath): boolean {
+export function isDerivation(path: string): boolean {
   return path.endsWith('.drv');
 }

@@ -6,7 +6,7 @@ import { nixFailure, realiseFailure } from './failure.ts';
 import { isThere, keepRealised, spareRoot } from './keep-realised.ts';
 import { besideOf, environment, type NixStoreOptions, settingsOf } from './nix-options.ts';
 import { RealiseLog } from './realise-log.ts';
-import { rootExpression } from './root-expression.ts';
+import { rootArguments, rootExpression } from './root-expression.ts';
 import { type NixResult, runNix } from './run-nix.ts';
 import { StoreLocation } from './store-location.ts';
 import { parseRegistration } from './registration.ts';
@@ -177,7 +177,7 @@ export class NixStoreCli implements NixStore {
     const log = new RealiseLog();
     const result = await runNix({
       program: besideOf(this.#program, 'nix-instantiate'),
-      args: ['--add-root', root, '--indirect', '-', ...PLAIN_EVALUATION, ...STRUCTURED, ...this.#settings],
+      args: [...rootArguments(root), ...STRUCTURED, ...this.#settings],
       env: this.#env,
       input: rootExpression(paths),
       ...(signal === undefined ? {} : { signal }),
@@ -205,4 +205,3 @@ export class NixStoreCli implements NixStore {
 }
 
 const STRUCTURED = ['--log-format', 'internal-json'];
-const PLAIN_EVALUATION = ['--option', 'restrict-eval', 'false', '--option', 'pure-eval', 'false'];

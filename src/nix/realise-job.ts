@@ -4,7 +4,8 @@ import type { RealiseProgress } from './store.ts';
 
 /** A realise that is queued or runs, as `status` shows it. */
 export interface RealiseInFlight {
-  readonly paths: readonly StorePath[];
+  /** Or what is evaluated: a flake. */
+  readonly paths: readonly string[];
   readonly state: 'queued' | 'running';
   readonly progress: RealiseProgress;
   /** Milliseconds since 1970. */
@@ -13,7 +14,7 @@ export interface RealiseInFlight {
   readonly waiters: number;
 }
 
-const NOTHING_YET: RealiseProgress = {
+export const NOTHING_YET: RealiseProgress = {
   pathsDone: 0,
   pathsTotal: 0,
   bytesDone: 0,

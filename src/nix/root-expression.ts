@@ -1,5 +1,12 @@
 import type { StorePath } from '../closure/store-path.ts';
 
+/** What `nix-instantiate` is told so that {@link rootExpression}, its input, becomes the target of a root. */
+export function rootArguments(root: string): readonly string[] {
+  return ['--add-root', root, '--indirect', '-', ...PLAIN_EVALUATION];
+}
+
+const PLAIN_EVALUATION = ['--option', 'restrict-eval', 'false', '--option', 'pure-eval', 'false'];
+
 /**
  * A Nix expression for a derivation that is never built and refers to every one of `paths`, so that a root of
  * its `.drv` file protects all of them. One root for 1,000 paths takes about 30 ms; a link for each takes

@@ -2,10 +2,13 @@ import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { DerivationBuilder } from '../nix/derivation-builder.ts';
+import { isDerivation } from '../nix/keep-realised.ts';
+import { KeptRoots } from '../nix/kept-roots.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
 import { type RealiseCall, RealiseQueue } from '../nix/realise-queue.ts';
+import { SharedWork } from '../nix/shared-work.ts';
 import type { NixStore } from '../nix/store.ts';
-import { type SharedDeadline, waitFor } from '../nix/wait-for.ts';
+import type { SharedDeadline } from '../nix/wait-for.ts';
 import type { PulledRoots } from './pulled-roots.ts';
 
 /** What may be built on this node: nothing, derivation files, or flakes, too. */
@@ -19,12 +22,14 @@ export interface BuiltPathsOptions {
 export interface BuiltPathsDeps {
   readonly nix: Pick<NixStore, 'valid'>;
   readonly builder: Pick<DerivationBuilder, 'realise' | 'removeRoot' | 'outputs' | 'instantiate'>;
-  readonly roots: Pick<PulledRoots, 'link'>;
+  readonly roots: Pick<PulledRoots, 'link' | 'linkOfFlake'>;
   readonly log: Log;
 }
 
 /** Builds use every core that Nix gives them. */
 const CONCURRENCY = 1;
+/** An evaluation keeps a core busy, and of a large package set takes a gigabyte. */
+const EVALUATIONS = 2;
 const KEPT_OUTPUTS = 1000;
 
 /** Builds what references name, where the policy allows it: one build for all who ask for the same. */
@@ -32,16 +37,28 @@ export class BuiltPaths implements AsyncDisposable {
   readonly #options: BuiltPathsOptions;
   readonly #deps: BuiltPathsDeps;
   readonly #queue: RealiseQueue;
-  readonly #evaluations = new Map<string, Promise<StorePath>>();
+  readonly #evaluations: SharedWork<StorePath>;
+  /** Roots of derivation files that were evaluated and are not built yet. */
+  readonly #evaluated: KeptRoots;
   /** What derivations and flakes gave: neither ever gives anything else. */
   readonly #outputs = new Map<string, StorePath>();
-  readonly #closing = new AbortController();
 
   constructor(options: BuiltPathsOptions, deps: BuiltPathsDeps) {
     this.#options = options;
     this.#deps = deps;
     const { builder: store, log } = deps;
     this.#queue = new RealiseQueue({ concurrency: CONCURRENCY, graceMs: options.graceMs }, { store, log });
+    this.#evaluated = new KeptRoots(options, { store, log });
+    this.#evaluations = new SharedWork(
+      { concurrency: EVALUATIONS },
+      async (flake, signal) => await this.#evaluate(flake, signal),
+    );
+  }
+
+  /** Keeps a root of a build or an evaluation that an earlier run of the daemon left, for the grace period. */
+  keepFound(root: string): void {
+    if (isDerivation(root)) this.#queue.keepFound(root);
+    else this.#evaluated.keep(root, root);
   }
 
   /**
@@ -72,24 +89,29 @@ export class BuiltPaths implements AsyncDisposable {
     if (policy !== 'flake') throw refused(flake, 'flakes', 'flake', 'name a store path');
     const known = await this.#known(flake);
     if (known !== undefined) return known;
-    let derivation: StorePath | undefined;
-    const evaluated = this.#evaluate(flake).then((path) => {
-      derivation = path;
-    });
-    await waitFor(evaluated, remaining(), () => `${flake}: is being evaluated`);
-    if (derivation === undefined) throw new StatusError('Internal', `${flake}: was not evaluated`);
-    return this.#remember(flake, await this.outputOf(derivation, remaining()));
+    const derivation = await this.#evaluations.do(flake, remaining(), `evaluate ${flake}`);
+    const root = this.#deps.roots.linkOfFlake(flake);
+    this.#evaluated.adopt(root);
+    let output: StorePath;
+    try {
+      output = await this.outputOf(derivation, remaining());
+    } finally {
+      this.#evaluated.keep(root, flake);
+    }
+    await this.#evaluated.release(flake);
+    return this.#remember(flake, output);
   }
 
+  /** The evaluations and builds that are queued or run. */
   inFlight(): readonly RealiseInFlight[] {
-    return this.#queue.inFlight();
+    return [...this.#evaluations.inFlight(), ...this.#queue.inFlight()];
   }
 
   /** Stops what runs and waits for its end. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort();
-    await Promise.allSettled(this.#evaluations.values());
+    await this.#evaluations.close();
     await this.#queue.close();
+    this.#evaluated.close();
   }
 
   async #known(name: string): Promise<StorePath | undefined> {
@@ -107,15 +129,11 @@ export class BuiltPaths implements AsyncDisposable {
     return output;
   }
 
-  async #evaluate(flake: string): Promise<StorePath> {
-    const running = this.#evaluations.get(flake);
-    if (running !== undefined) return await running;
-    const { signal } = this.#closing;
-    const evaluation = this.#deps.builder
-      .instantiate(flake, { signal })
-      .finally(() => this.#evaluations.delete(flake));
-    this.#evaluations.set(flake, evaluation);
-    return await evaluation;
+  async #evaluate(flake: string, signal: AbortSignal): Promise<StorePath> {
+    const root = this.#deps.roots.linkOfFlake(flake);
+    const derivation = await this.#deps.builder.instantiate(flake, root, signal);
+    this.#evaluated.keep(root, flake);
+    return derivation;
   }
 }
 

@@ -34,7 +34,11 @@ export async function openResolver(
 ): Promise<Resolver> {
   await makeDirectories(directory, 0o700);
   const roots = new PulledRoots({ directory });
-  for (const root of await roots.found(graceMs)) deps.queue.keepFound(root);
   const built = new BuiltPaths({ policy, graceMs }, { ...deps, builder, roots });
+  for (const link of await roots.found(graceMs)) {
+    const root = PulledRoots.buildRoot(link);
+    if (root === undefined) deps.queue.keepFound(link);
+    else built.keepFound(root);
+  }
   return new Resolver({ deadlineMs }, { ...deps, roots, built });
 }

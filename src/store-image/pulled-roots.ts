@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { lstat, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { type StorePath, storePathName } from '../closure/store-path.ts';
 import { errnoOf } from '../errors.ts';
+
+const FLAKE_PREFIX = 'flake-';
 
 /** The GC roots of what was pulled and has no snapshot yet: links in a directory of their own. */
 export class PulledRoots {
@@ -20,6 +22,20 @@ export class PulledRoots {
         ? storePathName(only)
         : createHash('sha256').update(paths.join('\n')).digest('hex').slice(0, 32);
     return join(this.#directory, name);
+  }
+
+  /** The link for what a flake evaluates to; no store path is called like it. */
+  linkOfFlake(flake: string): string {
+    const name = createHash('sha256').update(flake).digest('hex').slice(0, 32);
+    return join(this.#directory, `${FLAKE_PREFIX}${name}`);
+  }
+
+  /** The root of a build or an evaluation that a link belongs to, for further outputs have links of their own; undefined: of none. */
+  static buildRoot(link: string): string | undefined {
+    const name = basename(link);
+    if (name.startsWith(FLAKE_PREFIX)) return link;
+    const derivation = /^.*?\.drv(?=$|-)/.exec(name)?.[0];
+    return derivation === undefined ? undefined : join(dirname(link), derivation);
   }
 
   /** Links that an earlier run of the daemon left, without those that are older than `graceMs`, which are removed. */

@@ -7,10 +7,11 @@ import { detectCompression } from '../image/compression.ts';
 import { MAX_JSON_BYTES } from '../image/descriptor.ts';
 import { StoreFiles } from '../image/store-files.ts';
 import type { Log } from '../log.ts';
-import { type CacheLookup, HAS_NOT } from '../nix/cache-lookup.ts';
+import { type CacheLookup, HAS_NOT, type LookupResult } from '../nix/cache-lookup.ts';
 import { isDerivation } from '../nix/keep-realised.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
 import type { RealiseCall, RealiseQueue } from '../nix/realise-queue.ts';
+import { SharedWork } from '../nix/shared-work.ts';
 import type { NixStore } from '../nix/store.ts';
 import { type SharedDeadline, sharedDeadline } from '../nix/wait-for.ts';
 import type { BuiltPaths } from './built-paths.ts';
@@ -43,6 +44,8 @@ export interface ResolverDeps {
 
 /** Requests of one pull come within seconds of each other. */
 const KEPT_MS = 60_000;
+/** Hashes that caches are asked for at a time; each is a process. */
+const LOOKUPS = 8;
 const KEPT_HASHES = 1000;
 
 /** Finds the image that a store path is, and realises it with everything that it names. */
@@ -50,6 +53,7 @@ export class Resolver implements AsyncDisposable {
   readonly #deadlineMs: number;
   readonly #deps: ResolverDeps;
   readonly #images: ImageCache;
+  readonly #lookups: SharedWork<LookupResult>;
   /** Paths that were named by their hash alone. */
   readonly #hashes = new Map<string, StorePath>();
 
@@ -57,6 +61,7 @@ export class Resolver implements AsyncDisposable {
     this.#deadlineMs = options.deadlineMs;
     this.#deps = deps;
     this.#images = new ImageCache({ idleMs: KEPT_MS }, deps);
+    this.#lookups = new SharedWork({ concurrency: LOOKUPS }, (hash, gone) => deps.lookup.find(hash, gone));
   }
 
   /**
@@ -100,6 +105,7 @@ export class Resolver implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#lookups.close();
     await this.#deps.built[Symbol.asyncDispose]();
     await this.#images[Symbol.asyncDispose]();
   }
@@ -136,7 +142,7 @@ export class Resolver implements AsyncDisposable {
       case 'flake':
         return await built.outputOfFlake(wanted.flake, remaining);
       case 'hash':
-        return await this.#outputOf(await this.#pathWithHash(wanted.hash, remaining().signal), remaining);
+        return await this.#outputOf(await this.#pathWithHash(wanted.hash, remaining), remaining);
       default:
         return wanted satisfies never;
     }
@@ -147,8 +153,8 @@ export class Resolver implements AsyncDisposable {
     return isDerivation(path) ? await this.#deps.built.outputOf(path, remaining()) : path;
   }
 
-  async #pathWithHash(hash: string, signal: AbortSignal): Promise<StorePath> {
-    const { nix, lookup } = this.#deps;
+  async #pathWithHash(hash: string, remaining: SharedDeadline): Promise<StorePath> {
+    const { nix } = this.#deps;
     const known = this.#hashes.get(hash);
     if (known !== undefined && (await nix.valid([known])).has(known)) return known;
     const candidates = (await readdir(await nix.realStoreDir()))
@@ -157,7 +163,7 @@ export class Resolver implements AsyncDisposable {
       .filter((path) => path !== undefined);
     const [here] = await nix.valid(candidates);
     if (here !== undefined) return this.#remember(hash, here);
-    const { path, answers } = await lookup.find(hash, signal);
+    const { path, answers } = await this.#lookups.do(hash, remaining(), `ask the substituters for ${hash}`);
     if (path !== undefined) return this.#remember(hash, path);
     const asked = answers.map(({ substituter, answer }) => `${substituter}: ${answer}`).join(', ');
     const isSure = answers.every(({ answer }) => answer === HAS_NOT);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { ExecResult } from '../sandbox/sandbox.ts';
+import { inside } from '../sandbox/layout.ts';
 import { runContainer } from './support/container.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
 import { matrix } from './support/matrix.ts';
@@ -189,6 +190,17 @@ for (const row of await matrix(['1.7', '2.3'], [])) {
         assert.match(stderr, /broken\.drv/);
         assert.match(stderr, /the compiler is broken/);
       });
+
+      it('is stopped when it takes longer than it may, and others are built', async () => {
+        await rig.configure(configWith('drv', 'build_timeout = "2s"\n'));
+        const endless = await instantiate(derivation(builder(), 'endless', 'while :; do :; done'));
+        const { exitCode, stderr } = await pull(`nix:0${endless}:latest`, false);
+        assert.notEqual(exitCode, 0);
+        assert.match(stderr, /endless\.drv.*timed out after 2 seconds/);
+        const next = `nix:0${await instantiate(derivation(builder(), 'next', program(busybox, GREETING)))}:latest`;
+        await pull(next);
+        assert.equal(await says(next), GREETING);
+      });
     });
 
     describe('from a flake', () => {
@@ -218,10 +230,50 @@ for (const row of await matrix(['1.7', '2.3'], [])) {
         const unlocked = await pull('nix:0/flake/github/nixos/nixpkgs:hello', false);
         assert.match(unlocked.stderr, /names no locked flake/);
       });
+
+      const addFlake = async (expression: string): Promise<string> => {
+        await rig.node.writeFile(
+          '/tmp/added/one/flake.nix',
+          `{ outputs = _: { packages.x86_64-linux.default = ${expression}; }; }`,
+        );
+        await rig.node.exec(['cp', '-a', `${busybox}/bin`, '/tmp/added/one/']);
+        const flake = (await rig.node.exec(['nix-store', '--add', '/tmp/added/one'])).stdout;
+        await rig.node.exec(['rm', '-r', '/tmp/added/one']);
+        return `nix:0/flake/path/${flake.slice('/nix/store/'.length)}:latest`;
+      };
+      const inFlight = async (): Promise<string> =>
+        (await rig.node.exec(['node', `${inside.project}/dist/nix-snapshotter.mjs`, 'status'])).stdout;
+
+      it('is stopped when its evaluation takes longer than it may; meanwhile status shows it', async () => {
+        await rig.configure(configWith('flake', 'build_timeout = "5s"\n'));
+        const image = await addFlake('let f = n: if n < 2 then n else f (n - 1) + f (n - 2); in f 90');
+        const pulled = pull(image, false);
+        await eventually(async () => assert.match(await inFlight(), /path:.*: running/));
+        const { exitCode, stderr } = await pulled;
+        assert.notEqual(exitCode, 0);
+        assert.match(stderr, /evaluate path:.*: not finished in 5 s; .*resolver\.build_timeout/);
+        assert.match(await inFlight(), /none in flight/);
+      });
+
+      it('outlives a garbage collection while it waits for another build', async () => {
+        await rig.configure(configWith('flake'));
+        const slow = `export PATH=${busybox}/bin; sleep 10; ${program(busybox, GREETING)}`;
+        const first = `nix:0${await instantiate(derivation(builder(), 'slow', slow))}:latest`;
+        const image = await addFlake(
+          derivation('"${./.}/bin/busybox"', 'queued', program('${./.}', GREETING)),
+        );
+        const pulledFirst = pull(first);
+        await eventually(async () => assert.match(await inFlight(), /slow\.drv: running/));
+        const pulled = pull(image);
+        await eventually(async () => assert.match(await inFlight(), /queued\.drv: queued/));
+        await rig.node.exec(['nix-store', '--gc']);
+        await Promise.all([pulledFirst, pulled]);
+        assert.equal(await says(image), GREETING);
+      });
     });
   });
 }
 
-function configWith(build: string): string {
-  return `${RESOLVER_CONFIG}build = "${build}"\n[gc]\ngrace = "1s"\n`;
+function configWith(build: string, more = ''): string {
+  return `${RESOLVER_CONFIG}build = "${build}"\n${more}[gc]\ngrace = "1s"\n`;
 }

@@ -8,37 +8,45 @@ import { BuiltPaths, type BuildPolicy } from '../../../src/store-image/built-pat
 const path = (name: string): StorePath => `/nix/store/${'c'.repeat(32)}-${name}` as StorePath;
 const DRV = path('hello.drv');
 const OUT = path('hello');
+const FLAKE_ROOT = '/tmp/flake-0';
 const WAITING = { signal: new AbortController().signal, deadlineMs: 1000 };
 const remaining = () => WAITING;
 
 function built(policy: BuildPolicy) {
   const calls: string[] = [];
   const valid = new Set<StorePath>();
+  const rooted = new Set<string>();
+  const rootedAtBuild: boolean[] = [];
   const builder = {
     async realise(paths: readonly StorePath[]) {
       calls.push(`build ${paths.join(' ')}`);
+      rootedAtBuild.push(rooted.has(FLAKE_ROOT));
       await setTimeout(50);
       valid.add(OUT);
     },
     async outputs() {
       return [OUT, path('hello-dev')];
     },
-    async instantiate(flake: string) {
+    async instantiate(flake: string, root: string) {
       calls.push(`evaluate ${flake}`);
+      await setTimeout(50);
+      rooted.add(root);
       return DRV;
     },
-    async removeRoot() {},
+    async removeRoot(root: string) {
+      rooted.delete(root);
+    },
   };
   const paths = new BuiltPaths(
     { policy, graceMs: 1000 },
     {
       builder,
       nix: { valid: async () => valid },
-      roots: { link: () => '/tmp/root' },
+      roots: { link: () => '/tmp/root', linkOfFlake: () => FLAKE_ROOT },
       log: pino({ level: 'silent' }),
     },
   );
-  return { paths, calls, valid };
+  return { paths, calls, valid, rooted, rootedAtBuild };
 }
 
 describe('what may be built', () => {
@@ -71,5 +79,26 @@ describe('what may be built', () => {
     valid.clear();
     await paths.outputOfFlake('f', remaining);
     assert.equal(calls.length, 4);
+  });
+
+  it('is rooted from its evaluation until its output is', async () => {
+    const { paths, rooted, rootedAtBuild } = built('flake');
+    await using _ = paths;
+    await paths.outputOfFlake('f', remaining);
+    assert.deepEqual(rootedAtBuild, [true]);
+    assert.deepEqual([...rooted], []);
+  });
+
+  it('shows evaluations', async () => {
+    const { paths } = built('flake');
+    await using _ = paths;
+    const asked = ['f', 'g', 'h'].map((flake) => paths.outputOfFlake(flake, remaining));
+    await setTimeout(5);
+    assert.deepEqual(
+      paths.inFlight().map(({ paths: [flake], state }) => `${flake} ${state}`),
+      ['f running', 'g running', 'h queued'],
+    );
+    await Promise.all(asked);
+    assert.deepEqual(paths.inFlight(), []);
   });
 });
