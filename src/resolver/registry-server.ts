@@ -1,18 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { messageOf, StatusError } from '../errors.ts';
 import { MEDIA, sha256 } from '../image/descriptor.ts';
 import type { Log } from '../log.ts';
 import { showsToken } from './access-token.ts';
-import { type ByteRange, parseRange } from './byte-range.ts';
 import type { ImageLease } from '../store-image/image-cache.ts';
 import { ociError } from './oci-error.ts';
 import { isDigest, parseWanted, type Wanted } from '../store-image/reference.ts';
 import { RecentTags } from './recent-tags.ts';
 import { parseRoute, type Route } from './route.ts';
 import type { ServedBlob } from '../store-image/served-image.ts';
+import { sendBlob, sendJson, sendPlaceholder } from './send.ts';
 import { ToldLater } from './told-later.ts';
 import { inTurn, TURN_MS, type TurnTimes } from './turns.ts';
 
@@ -254,16 +252,6 @@ function refuse(request: IncomingMessage, response: ServerResponse): void {
   sendPlaceholder(response, digest, WRONG_TOKEN.length);
 }
 
-/** Answers a HEAD by a manifest that there is not: the GET of the digest tells why. */
-function sendPlaceholder(response: ServerResponse, digest: string, size: number): void {
-  response.writeHead(200, {
-    'Content-Type': MEDIA.ociManifest,
-    'Content-Length': size,
-    'Docker-Content-Digest': digest,
-  });
-  response.end();
-}
-
 const WRONG_TOKEN =
   'the token of the resolver is wrong: copy the one in resolver-token below the root of nix-snapshotter into hosts.toml';
 const UNAUTHORIZED =
@@ -287,56 +275,4 @@ function blobOf({ image }: ImageLease, digest: string, what: 'BLOB' | 'MANIFEST'
     'NotFound',
     `${what.toLowerCase()} ${digest} is not part of this image, whose manifest is ${image.target.descriptor.digest}`,
   );
-}
-
-async function sendBlob(
-  request: IncomingMessage,
-  response: ServerResponse,
-  blob: ServedBlob,
-  mediaType: string,
-): Promise<void> {
-  const { size } = blob.descriptor;
-  const range = parseRange(request.headers.range, size);
-  response.setHeader('Content-Type', mediaType);
-  response.setHeader('Accept-Ranges', 'bytes');
-  if (range === 'unsatisfiable') {
-    response.writeHead(416, { 'Content-Range': `bytes */${size}` }).end();
-    return;
-  }
-  // What cannot be opened is told as what it is; nothing has been said yet.
-  const bytes = request.method === 'HEAD' ? undefined : await blob.open();
-  response.setHeader('Content-Length', range === undefined ? size : range.end - range.start);
-  if (range !== undefined)
-    response.setHeader('Content-Range', `bytes ${range.start}-${range.end - 1}/${size}`);
-  response.writeHead(range === undefined ? 200 : 206);
-  if (bytes === undefined) {
-    response.end();
-    return;
-  }
-  try {
-    if (range === undefined) await pipeline(bytes, response);
-    else await pipeline(bytes, cut(range), response);
-  } finally {
-    // A pipeline into a response that was closed before leaves its source open.
-    bytes.destroy();
-  }
-}
-
-/** Lets through the bytes of a range. The rest is read all the same: so that the digest of the whole is checked. */
-function cut({ start, end }: ByteRange): Transform {
-  let at = 0;
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      const from = Math.max(0, start - at);
-      const to = Math.min(chunk.length, end - at);
-      at += chunk.length;
-      done(null, from < to ? chunk.subarray(from, to) : undefined);
-    },
-  });
-}
-
-function sendJson(response: ServerResponse, status: number, value: unknown, type = 'application/json'): void {
-  const body = Buffer.from(JSON.stringify(value));
-  response.writeHead(status, { 'Content-Type': type, 'Content-Length': body.length });
-  response.end(response.req.method === 'HEAD' ? undefined : body);
 }
