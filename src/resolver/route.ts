@@ -12,9 +12,10 @@ export type Route =
 
 /** A repository has at most 255 characters, a tag 128. */
 const MAX_URL = 1024;
+const PATH = /^\/v2\/(?<repository>[^?]+)\/(?<what>manifests|blobs|referrers)\/(?<reference>[^/?]+)$/;
+const TAGS = /^\/v2\/(?<repository>[^?]+)\/tags\/list$/;
 /** What a store path's name, or a flake, can be spelled with; more than the specification's grammar, for clients that are lax. */
-const PATH = /^\/v2\/(?<repository>[\w.+=/-]+)\/(?<what>manifests|blobs|referrers)\/(?<reference>[^/?]+)$/;
-const TAGS = /^\/v2\/(?<repository>[\w.+=/-]+)\/tags\/list$/;
+const REPOSITORY = /^[\w.+=/-]+$/;
 const TAG = /^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$/;
 
 /**
@@ -31,8 +32,9 @@ export function parseRoute({ method, url = '' }: Pick<IncomingMessage, 'method' 
   const path = url.split('?', 1)[0] ?? '';
   if (path === '/v2/' || path === '/v2') return { kind: 'base' };
   const listed = TAGS.exec(path)?.groups?.['repository'];
-  if (listed !== undefined) return { kind: 'tags', repository: listed };
-  const { repository = '', what, reference = '' } = PATH.exec(path)?.groups ?? {};
+  if (listed !== undefined) return { kind: 'tags', repository: checked(listed) };
+  const { repository: name = '', what, reference = '' } = PATH.exec(path)?.groups ?? {};
+  const repository = what === undefined ? '' : checked(name);
   switch (what) {
     case 'manifests':
       if (!isDigest(reference) && !TAG.test(reference)) throw unreadable(reference);
@@ -48,6 +50,14 @@ export function parseRoute({ method, url = '' }: Pick<IncomingMessage, 'method' 
         `${JSON.stringify(path)}: images can be pulled from here, nothing else`,
       );
   }
+}
+
+function checked(repository: string): string {
+  if (REPOSITORY.test(repository)) return repository;
+  throw new StatusError(
+    'InvalidArgument',
+    `${JSON.stringify(repository.slice(0, 300))} names no store path: it has characters that no repository has`,
+  );
 }
 
 function unreadable(reference: string): StatusError {
