@@ -1,7 +1,7 @@
-import type { Metadata } from '@grpc/grpc-js';
 import type { CriImage, ImageServiceMethods } from '../../proto/gen/messages.ts';
 import { StatusError } from '../errors.ts';
 import { type CallOptions, createRpcClient, type RpcClient, type ServiceClient } from '../rpc/client.ts';
+import { forwardedMetadata } from '../rpc/forwarded-metadata.ts';
 import type { RpcContext } from '../rpc/handler.ts';
 import { raw, type RawMethods } from '../rpc/raw.ts';
 import { imageService } from './proto.ts';
@@ -82,15 +82,6 @@ function callOptions({ signal, deadline, metadata }: RpcContext): CallOptions {
   return {
     signal,
     ...(deadline === undefined ? {} : { timeoutMs: deadline.getTime() - Date.now() }),
-    metadata: forwardedMetadata(metadata),
+    metadata: forwardedMetadata(metadata, FORWARDED_METADATA),
   };
-}
-
-function forwardedMetadata(metadata: Metadata): Readonly<Record<string, string>> {
-  const forwarded: Record<string, string> = {};
-  for (const key of FORWARDED_METADATA) {
-    const [value] = metadata.get(key);
-    if (typeof value === 'string') forwarded[key] = value;
-  }
-  return forwarded;
 }

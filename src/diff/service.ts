@@ -1,6 +1,6 @@
-import type { Metadata } from '@grpc/grpc-js';
 import { StatusError } from '../errors.ts';
 import { NAMESPACE_KEY, type RpcClient } from '../rpc/client.ts';
+import { forwardedMetadata } from '../rpc/forwarded-metadata.ts';
 import { implement, type Implementation } from '../rpc/implementation.ts';
 import { diff } from '../rpc/proto.ts';
 import type { Mount } from '../view/mount.ts';
@@ -32,7 +32,7 @@ export function diffService({ gate, containerd }: DiffServiceDeps): Implementati
     async Apply(request, { signal, metadata }) {
       if (FORWARDED_PAYLOAD in request.payloads) throw leftToContainerd('Apply');
       await gate.pass(request.mounts, signal);
-      const forwarded = forwardedMetadata(metadata);
+      const forwarded = forwardedMetadata(metadata, FORWARDED_METADATA);
       if (!(NAMESPACE_KEY in forwarded)) throw leftToContainerd('Apply');
       const payloads = {
         ...request.payloads,
@@ -42,15 +42,6 @@ export function diffService({ gate, containerd }: DiffServiceDeps): Implementati
     },
     Diff: () => Promise.reject(leftToContainerd('Diff')),
   });
-}
-
-function forwardedMetadata(metadata: Metadata): Readonly<Record<string, string>> {
-  const forwarded: Record<string, string> = {};
-  for (const key of FORWARDED_METADATA) {
-    const [value] = metadata.get(key);
-    if (typeof value === 'string') forwarded[key] = value;
-  }
-  return forwarded;
 }
 
 function leftToContainerd(method: string): StatusError {
