@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import type { LayerClosure } from './annotations.ts';
 import { parseStorePath, storePathName, type StorePath } from './store-path.ts';
@@ -21,12 +22,11 @@ export interface ClosureReaderOptions {
 /** Says which store paths a layer shows. Lists are cached: a store path never changes. */
 export class ClosureReader {
   readonly #realStoreDir: () => Promise<string>;
-  readonly #cached: number;
-  readonly #lists = new Map<StorePath, readonly StorePath[]>();
+  readonly #lists: LRUCache<StorePath, readonly StorePath[]>;
 
   constructor(options: ClosureReaderOptions) {
     this.#realStoreDir = options.realStoreDir;
-    this.#cached = options.cached ?? 64;
+    this.#lists = new LRUCache({ max: options.cached ?? 64 });
   }
 
   /**
@@ -40,12 +40,7 @@ export class ClosureReader {
     if (closure.kind === 'paths') return closure.paths;
     const known = this.#lists.get(closure.path);
     const paths = known ?? (await this.#read(closure.path));
-    this.#lists.delete(closure.path);
     this.#lists.set(closure.path, paths);
-    for (const oldest of this.#lists.keys()) {
-      if (this.#lists.size <= this.#cached) break;
-      this.#lists.delete(oldest);
-    }
     return paths;
   }
 

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 
@@ -11,7 +12,9 @@ const MAX_REGISTRIES = 1000;
 
 /** Remembers registries that cannot be reached from here, so that not every pull waits for them. */
 export class Unreachable {
-  readonly #resting = new Map<string, { readonly until: number; readonly restMs: number }>();
+  readonly #resting = new LRUCache<string, { readonly until: number; readonly restMs: number }>({
+    max: MAX_REGISTRIES,
+  });
   readonly #log: Log;
 
   constructor({ log }: { readonly log: Log }) {
@@ -41,10 +44,7 @@ export class Unreachable {
   #put(registry: string): void {
     const last = this.#resting.get(registry)?.restMs;
     const restMs = last === undefined ? FIRST_REST_MS : Math.min(2 * last, LONGEST_REST_MS);
-    this.#resting.delete(registry);
     this.#resting.set(registry, { until: performance.now() + restMs, restMs });
-    const [oldest] = this.#resting.keys();
-    if (this.#resting.size > MAX_REGISTRIES && oldest !== undefined) this.#resting.delete(oldest);
     this.#log.warn(
       { registry, seconds: restMs / 1000 },
       'a registry does not answer: for so long, what its images name is realised when containerd unpacks them',

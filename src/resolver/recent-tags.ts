@@ -1,3 +1,5 @@
+import { LRUCache } from 'lru-cache';
+
 /** More than the images that a node pulls in the minutes that a pull takes. */
 const KEPT_IMAGES = 256;
 
@@ -6,18 +8,14 @@ const KEPT_IMAGES = 256;
  * where the tag is part of what is named, it is needed again.
  */
 export class RecentTags {
-  /** Tag by the digests of its image, by repository and tag; latest last. */
-  readonly #images = new Map<string, { readonly tag: string; readonly digests: ReadonlySet<string> }>();
+  /** Tag by the digests of its image, by repository and tag. */
+  readonly #images = new LRUCache<string, { readonly tag: string; readonly digests: ReadonlySet<string> }>({
+    max: KEPT_IMAGES,
+  });
 
   /** @param digests everything that the image consists of. */
   remember(repository: string, tag: string, digests: Iterable<string>): void {
-    const key = `${repository}:${tag}`;
-    this.#images.delete(key);
-    this.#images.set(key, { tag, digests: new Set(digests) });
-    for (const oldest of this.#images.keys()) {
-      if (this.#images.size <= KEPT_IMAGES) break;
-      this.#images.delete(oldest);
-    }
+    this.#images.set(`${repository}:${tag}`, { tag, digests: new Set(digests) });
   }
 
   /** The tag whose image has this digest, if one of the repository was answered lately. */

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { LayerClosure } from '../closure/annotations.ts';
 import { LAYER_DIGEST_ANNOTATION } from '../closure/annotations.ts';
 import { chainId } from '../closure/chain-id.ts';
@@ -36,7 +37,7 @@ const CHAIN_ID = /sha256:[0-9a-f]{64}$/;
  */
 export class KnownLayers {
   readonly #deps: KnownLayersDeps;
-  readonly #diffIds = new Map<string, string>();
+  readonly #diffIds = new LRUCache<string, string>({ max: CACHED });
 
   constructor(deps: KnownLayersDeps) {
     this.#deps = deps;
@@ -76,10 +77,6 @@ export class KnownLayers {
     const kinds = new Map(entries.map((entry) => [entry.path, storeEntryOf(entry)] as const));
     const diffId = await layerDiffId(planNixLayer(kinds, closure));
     this.#diffIds.set(name, diffId);
-    for (const oldest of this.#diffIds.keys()) {
-      if (this.#diffIds.size <= CACHED) break;
-      this.#diffIds.delete(oldest);
-    }
     return diffId;
   }
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
@@ -41,7 +42,7 @@ export class BuiltPaths implements AsyncDisposable {
   /** Roots of derivation files that were evaluated and are not built yet. */
   readonly #evaluated: KeptRoots;
   /** What derivations and flakes gave: neither ever gives anything else. */
-  readonly #outputs = new Map<string, StorePath>();
+  readonly #outputs = new LRUCache<string, StorePath>({ max: KEPT_OUTPUTS });
 
   constructor(options: BuiltPathsOptions, deps: BuiltPathsDeps) {
     this.#options = options;
@@ -120,12 +121,7 @@ export class BuiltPaths implements AsyncDisposable {
   }
 
   #remember(name: string, output: StorePath): StorePath {
-    this.#outputs.delete(name);
     this.#outputs.set(name, output);
-    for (const oldest of this.#outputs.keys()) {
-      if (this.#outputs.size <= KEPT_OUTPUTS) break;
-      this.#outputs.delete(oldest);
-    }
     return output;
   }
 

@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import { LRUCache } from 'lru-cache';
 import { type LayerClosure, namedPaths } from '../closure/annotations.ts';
 import { parseStorePath, STORE_DIR, type StorePath } from '../closure/store-path.ts';
 import type { ClosureReader } from '../closure/closure-of-layer.ts';
@@ -55,7 +56,7 @@ export class Resolver implements AsyncDisposable {
   readonly #images: ImageCache;
   readonly #lookups: SharedWork<LookupResult>;
   /** Paths that were named by their hash alone. */
-  readonly #hashes = new Map<string, StorePath>();
+  readonly #hashes = new LRUCache<string, StorePath>({ max: KEPT_HASHES });
 
   constructor(options: ResolverOptions, deps: ResolverDeps) {
     this.#deadlineMs = options.deadlineMs;
@@ -178,10 +179,7 @@ export class Resolver implements AsyncDisposable {
   }
 
   #remember(hash: string, path: StorePath): StorePath {
-    this.#hashes.delete(hash);
     this.#hashes.set(hash, path);
-    const [oldest] = this.#hashes.keys();
-    if (this.#hashes.size > KEPT_HASHES && oldest !== undefined) this.#hashes.delete(oldest);
     return path;
   }
 }
