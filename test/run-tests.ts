@@ -16,12 +16,20 @@ export interface Skipped {
   readonly reason: string;
 }
 
+/** How a test or suite ended. */
+export interface Outcome {
+  /** Its name after those of the suites that it is in. */
+  readonly path: readonly string[];
+  readonly state: 'passed' | 'failed' | 'skipped';
+}
+
 /** What one run of node's test runner, or several together, came to. */
 export interface TestResult {
   readonly figures: Figures;
   readonly durationMs: number;
   /** Each test or suite that was skipped. */
   readonly skipped: readonly Skipped[];
+  readonly outcomes: readonly Outcome[];
   /** Whether node calls it a success: unlike the figures, it knows of failed hooks and suites. */
   readonly success: boolean;
   /** Files without a test that ran or was skipped: empty, or ended (by `process.exit(0)`, say) before their tests did. */
@@ -41,6 +49,9 @@ export async function runTests(
 ): Promise<TestResult> {
   const figures: Figures = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };
   const skipped: Skipped[] = [];
+  const outcomes: Outcome[] = [];
+  /** The suites around the test that is reported: node reports one file after the other, in the order of their tests. */
+  const path: string[] = [];
   let durationMs = 0;
   let success = true;
   const silent = new Set(files.map((file) => resolve(file)));
@@ -71,6 +82,15 @@ export async function runTests(
         skipped.push({ name: event.data.name, reason });
         if (event.data.file !== undefined) silent.delete(event.data.file);
       }
+      if (event.type === 'test:start') path.splice(event.data.nesting, path.length, event.data.name);
+      if (event.type === 'test:pass' || event.type === 'test:fail') {
+        const { name, nesting, skip } = event.data;
+        const ended = skip === undefined ? 'passed' : 'skipped';
+        outcomes.push({
+          path: [...path.slice(0, nesting), name],
+          state: event.type === 'test:fail' ? 'failed' : ended,
+        });
+      }
       const closing = event.type === 'test:diagnostic' && event.data.file === undefined;
       if (!closing) yield event;
     }
@@ -83,7 +103,7 @@ export async function runTests(
     clearTimeout(watchdog);
   }
   const ranNothing = success ? [...silent].map((file) => relative('', file)) : [];
-  return { figures, durationMs, skipped, success, silent: ranNothing };
+  return { figures, durationMs, skipped, outcomes, success, silent: ranNothing };
 }
 
 /** The figures of several runs added up. */
@@ -94,6 +114,7 @@ export function addResults(results: readonly TestResult[]): TestResult {
     figures,
     durationMs: results.reduce((sum, result) => sum + result.durationMs, 0),
     skipped: results.flatMap((result) => result.skipped),
+    outcomes: results.flatMap((result) => result.outcomes),
     success: results.every((result) => result.success),
     silent: results.flatMap((result) => result.silent),
   };

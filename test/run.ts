@@ -1,6 +1,7 @@
 import { glob } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
+import { recordResults } from './results.ts';
 import { prepareTestbed } from './prepare.ts';
 import { CLUSTER_COMPONENTS, COMPONENTS } from './sandbox/components.ts';
 import { addResults, runTests, skippedLines, summaryLines, type TestResult } from './run-tests.ts';
@@ -47,6 +48,7 @@ if (total.figures.tests === 0) throw new Error(`no test matches ${positionals.jo
 printMinutes(watch.entries());
 for (const line of skippedLines(total.skipped)) process.stdout.write(`not run: ${line}\n`);
 process.stdout.write(summaryLines(total));
+await recordResults(total.outcomes, positionals.length === 0);
 const unexplained = total.skipped.filter(({ reason }) => !reason.includes('is not available: '));
 const skipFails = Boolean(process.env['CI']) && (unexplained.length > 0 || total.figures.todo > 0);
 if (skipFails) process.stdout.write('with CI set a skipped or todo test is a failure\n');

@@ -11,6 +11,7 @@ const RUNNER = new URL('../../run-tests.ts', import.meta.url).href;
 /** Test files that must not pass for good ones, and one good one. */
 const FILES = {
   good: `it('ok', () => {});`,
+  nested: `describe('a', () => { describe('b', () => { it('c', () => {}); }); it('d', () => {}); });`,
   fails: `it('bad', () => { throw new Error('no'); });`,
   crashes: `it('ok', () => {}); throw new Error('top level');`,
   'after-hook': `describe('s', () => { after(() => { throw new Error('no'); }); it('ok', () => {}); });`,
@@ -58,6 +59,18 @@ describe('runTests', () => {
     assert.deepEqual(silent, []);
     assert.equal(figures.pass, 1);
     assert.deepEqual(skipped, [{ name: 's', reason: 'because' }]);
+  });
+
+  it('tells how each test ended, with the suites that it is in', async () => {
+    const { outcomes } = await run(['nested', 'skips', 'fails'], 60_000);
+    assert.deepEqual(outcomes, [
+      { path: ['a', 'b', 'c'], state: 'passed' },
+      { path: ['a', 'b'], state: 'passed' },
+      { path: ['a', 'd'], state: 'passed' },
+      { path: ['a'], state: 'passed' },
+      { path: ['s'], state: 'skipped' },
+      { path: ['bad'], state: 'failed' },
+    ]);
   });
 
   for (const name of ['fails', 'crashes', 'after-hook', 'suite-body'] as const) {
