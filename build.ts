@@ -1,17 +1,18 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { build } from 'esbuild';
+import { ADDONS } from './modules/release/platforms.ts';
+import { thirdPartyNotices } from './modules/release/third-party.ts';
 import packageJson from './package.json' with { type: 'json' };
 
 const PROGRAMS = ['nix-snapshotter', 'nix2container'];
 
 /**
- * Bundles the programs into `dist/<name>.mjs` and `dist/chunks`. What a program imports late stays out of its memory until
- * then. classic-level stays outside the bundle (native prebuilds are found relative to its package), so `dist` runs beside
- * `node_modules`.
+ * Bundles the programs into `dist/<name>.mjs` and `dist/chunks`, with LevelDB's addons and the licences of all that was
+ * bundled: `dist` needs nothing but Node beside it. What a program imports late stays out of its memory until then.
  */
-const { outputFiles } = await build({
+const { outputFiles, metafile } = await build({
   entryPoints: PROGRAMS.map((name) => ({ in: `cmd/${name}.ts`, out: name })),
   outdir: 'dist',
   outExtension: { '.js': '.mjs' },
@@ -22,8 +23,12 @@ const { outputFiles } = await build({
   target: 'node24',
   format: 'esm',
   minifySyntax: true,
-  external: ['classic-level'],
-  define: { "process.env['NIX_SNAPSHOTTER_VERSION']": JSON.stringify(packageJson.version) },
+  metafile: true,
+  define: {
+    "process.env['NIX_SNAPSHOTTER_VERSION']": JSON.stringify(packageJson.version),
+    // classic-level looks for its addon in "prebuilds" beside itself: beside the chunk that it is in.
+    __dirname: 'import.meta.dirname',
+  },
   banner: {
     js: [
       '#!/usr/bin/env node',
@@ -42,9 +47,21 @@ for (const { path, contents } of outputFiles) {
   const isChunk = dirname(path).endsWith('/chunks');
   if (isChunk) chunks.add(basename(path));
   if (isChunk && existsSync(path)) continue;
-  const draft = `${path}.${process.pid}`;
-  await writeFile(draft, contents, { mode: isChunk ? 0o644 : 0o755 });
-  await rename(draft, path);
+  await appear(path, async (draft) => await writeFile(draft, contents, { mode: isChunk ? 0o644 : 0o755 }));
 }
+for (const addon of ADDONS) {
+  await mkdir(`dist/chunks/${dirname(addon)}`, { recursive: true });
+  await appear(`dist/chunks/${addon}`, async (draft) => {
+    await copyFile(`node_modules/classic-level/${addon}`, draft);
+  });
+}
+const notices = await thirdPartyNotices(Object.keys(metafile.inputs));
+await appear('dist/THIRD-PARTY.txt', async (draft) => await writeFile(draft, notices));
 const stale = (await readdir('dist/chunks')).filter((name) => name.endsWith('.mjs') && !chunks.has(name));
 for (const name of stale) await rm(`dist/chunks/${name}`, { force: true });
+
+async function appear(path: string, write: (draft: string) => Promise<void>): Promise<void> {
+  const draft = `${path}.${process.pid}`;
+  await write(draft);
+  await rename(draft, path);
+}
