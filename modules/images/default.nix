@@ -1,0 +1,43 @@
+# The functions that make images and bring them to nodes and registries. Names and arguments are those of the Go
+# version, with more.
+{
+  lib,
+  closureInfo,
+  fakeroot,
+  hostPlatform,
+  nix-snapshotter,
+  runCommand,
+  symlinkJoin,
+  writeShellScriptBin,
+  writeText,
+}:
+let
+  nix2container = lib.getExe' nix-snapshotter "nix2container";
+  copies = import ./copies.nix { inherit lib nix2container writeShellScriptBin; };
+in
+{
+  buildImage = import ./build-image.nix {
+    inherit
+      lib
+      closureInfo
+      copies
+      nix2container
+      runCommand
+      symlinkJoin
+      writeText
+      ;
+    fakeRoot = import ./fake-root.nix { inherit lib fakeroot runCommand; };
+    hostPlatform = import ./platform.nix hostPlatform;
+  };
+
+  buildMultiArchImage = import ./build-multi-arch-image.nix {
+    inherit
+      lib
+      copies
+      nix2container
+      runCommand
+      ;
+  };
+
+  inherit (copies) copyToContainerd copyToRegistry;
+}
