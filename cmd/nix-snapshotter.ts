@@ -65,6 +65,34 @@ const parser = yargs(hideBin(process.argv))
     },
   )
   .command(
+    'view-helper',
+    'Make views for the rootless daemon of one user; needs root',
+    (command) =>
+      command
+        .option('user', {
+          type: 'number',
+          requiresArg: true,
+          demandOption: true,
+          describe: 'Id of the user who may ask for views',
+        })
+        .option('config', {
+          alias: 'c',
+          type: 'string',
+          requiresArg: true,
+          describe: `Configuration file [${DEFAULT_CONFIG_PATH}]`,
+        })
+        .option('log-level', {
+          alias: 'l',
+          choices: LOG_LEVELS,
+          default: 'info' as const,
+          describe: 'Least severe level that is logged',
+        }),
+    async (options) => {
+      const { viewHelperCommand } = await import('../src/view-helper-command.ts');
+      await viewHelperCommand(options);
+    },
+  )
+  .command(
     'setup',
     'Make containerd and its clients use the daemon, or undo that',
     (command) =>

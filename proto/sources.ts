@@ -35,7 +35,11 @@ export const VENDORED: readonly Vendored[] = [
 ];
 
 /** Files that are kept by hand, relative to `proto/`. */
-export const OWN_FILES = ['grpc/health/v1/health.proto', 'nix_snapshotter/v1/status.proto'] as const;
+export const OWN_FILES = [
+  'grpc/health/v1/health.proto',
+  'nix_snapshotter/v1/status.proto',
+  'nix_snapshotter/v1/view_helper.proto',
+] as const;
 
 /**
  * The services the programs use, with the prefix that the types of their package get in `gen/messages.ts`, and the file in
@@ -49,6 +53,7 @@ export const SERVICES = [
   { name: 'containerd.services.snapshots.v1.Snapshots', prefix: 'Snapshots', file: 'descriptor.json' },
   { name: 'grpc.health.v1.Health', prefix: '', file: 'descriptor.json' },
   { name: 'nix_snapshotter.v1.Status', prefix: '', file: 'descriptor.json' },
+  { name: 'nix_snapshotter.v1.ViewHelper', prefix: '', file: 'view-helper.json' },
   { name: 'runtime.v1.ImageService', prefix: 'Cri', file: 'cri.json' },
 ] as const;
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { ClosureCheck } from './closure/closure-check.ts';
 import { ClosureReader } from './closure/closure-of-layer.ts';
@@ -15,6 +16,7 @@ import type { Log } from './log.ts';
 import { refuseGoRoot } from './metadata/go-root.ts';
 import { LevelStore } from './metadata/level-store.ts';
 import { GcRoots } from './nix/gc-roots.ts';
+import { nixOptions } from './nix/configured.ts';
 import { openNixStore } from './nix/open-store.ts';
 import { RealiseQueue } from './nix/realise-queue.ts';
 import type { NixStore } from './nix/store.ts';
@@ -41,6 +43,8 @@ import type { ResolverParts } from './store-image/open-resolver.ts';
 import type { Resolver } from './store-image/resolver.ts';
 import { UnpackGate } from './snapshot/unpack-gate.ts';
 import { ViewChoice } from './view/choice.ts';
+import type { HelpedViews } from './view/overlay/helped-views.ts';
+import { helperAddress } from './view/overlay/helper-address.ts';
 import { MappedViews } from './view/overlay/mapped-views.ts';
 import { OverlayViews } from './view/overlay/overlay-views.ts';
 
@@ -88,8 +92,19 @@ export async function startDaemon(
   const ids = new SnapshotIds(store);
   const mutex = new KeyedMutex();
   const containerd = undo.use(createRpcClient({ address: config.containerd_address }));
-  const choice = new ViewChoice({ configured: config.view, cannotOverlay: whyNoRedirects() }, { log });
-  const overlays = new OverlayViews({ directory: layout.views }, { realStoreDir, log });
+  const helper = helperAddress(config.view_helper.address);
+  const choice = new ViewChoice(
+    {
+      configured: config.view,
+      cannotOverlay: helper === undefined ? whyNoRedirects() : undefined,
+      maker: helper === undefined ? undefined : `the view helper on ${helper}`,
+    },
+    { log },
+  );
+  const overlays =
+    helper === undefined
+      ? new OverlayViews({ directory: layout.views }, { realStoreDir, log })
+      : undo.use(await helpedViews(helper, { choice, realStoreDir, log }));
   const mappedViews = new MappedViews({ directory: layout.mapped, root: layout.root }, { realStoreDir });
   const chainView = new ChainView({ layout, roots, closures, choice, overlays, mappedViews, nix });
   const views = new LayerViews({ store, chainView, overlays, mappedViews, log });
@@ -172,6 +187,17 @@ async function resolverOf(
   return await openResolver(setup, { ...deps, builder, lookup });
 }
 
+/** Without a helper's socket binds are chosen at once, not by the first container. */
+async function helpedViews(
+  address: string,
+  deps: { readonly choice: ViewChoice; readonly realStoreDir: () => Promise<string>; readonly log: Log },
+): Promise<HelpedViews> {
+  const { openHelpedViews } = await import('./view/overlay/open-helped-views.ts');
+  if (deps.choice.mayFallBack && !existsSync(address))
+    deps.choice.refused(`${whyNoRedirects()}, and no view helper listens on ${address}`);
+  return openHelpedViews(address, deps);
+}
+
 async function imageServiceOf(
   { image_service: service, containerd_address: containerd }: Config,
   deps: { readonly resolver: Resolver; readonly nix: NixStore; readonly log: Log },
@@ -197,14 +223,4 @@ async function openMetadata(layout: Layout, log: Log): Promise<LevelStore> {
       { cause: error },
     );
   }
-}
-
-function nixOptions(config: Config) {
-  const { backend, store, nix_store: program, substituters } = config.nix;
-  return {
-    backend,
-    program,
-    ...(store === 'auto' ? {} : { store }),
-    ...(substituters === undefined ? {} : { substituters }),
-  };
 }

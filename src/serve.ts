@@ -1,7 +1,6 @@
 import { loadConfig } from './config/load.ts';
 import { startDaemon } from './daemon.ts';
-import { messageOf } from './errors.ts';
-import { notifySystemd } from './host/systemd.ts';
+import { runService } from './host/run-service.ts';
 import { createLog, type LogLevel } from './log.ts';
 import { activatedEndpoint } from './rpc/socket.ts';
 
@@ -25,35 +24,5 @@ export async function serve(options: ServeOptions): Promise<void> {
     ...(options.root === undefined ? {} : { root: options.root }),
   });
   const endpoint = activatedEndpoint(process.env, process.pid) ?? { path: config.address };
-  const stop = stopSignal();
-  await using _ = await startDaemon({ config, endpoint }, { log });
-  await notify(log, 'READY=1');
-  const signal = await stop;
-  log.info({ signal }, 'stopping: calls that run are given their time');
-  await notify(log, 'STOPPING=1');
-}
-
-/**
- * Resolves with the first SIGTERM or SIGINT. The listeners stay for good: when none of ours is left while the signal is
- * handed out, the exit hook of a running child process (execa, signal-exit) ends this process at once.
- */
-function stopSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    let stopping = false;
-    for (const name of ['SIGTERM', 'SIGINT']) {
-      process.on(name, () => {
-        if (stopping) process.exit(1);
-        stopping = true;
-        resolve(name);
-      });
-    }
-  });
-}
-
-async function notify(log: ReturnType<typeof createLog>, state: string): Promise<void> {
-  try {
-    await notifySystemd(process.env, state);
-  } catch (error) {
-    log.error({ state, error: messageOf(error) }, 'systemd was not told');
-  }
+  await runService(() => startDaemon({ config, endpoint }, { log }), log);
 }

@@ -716,6 +716,24 @@ export interface HealthCheckResponseInput {
 
 export type HealthCheckResponseServingStatus = 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
 
+export interface HeldView {
+  root: string;
+  metadata: string;
+}
+
+export interface HeldViewInput {
+  root?: string | null;
+  metadata?: string | null;
+}
+
+export interface HoldRequest {
+  store_paths: string[];
+}
+
+export interface HoldRequestInput {
+  store_paths?: readonly string[] | null;
+}
+
 export interface NixStoreStatus {
   uri: string;
   real_dir: string;
@@ -1560,6 +1578,17 @@ export interface StatusMethods {
     requestInput: StatusRequestInput;
     response: StatusResponse;
     responseInput: StatusResponseInput;
+  };
+}
+
+export interface ViewHelperMethods {
+  Hold: {
+    requestStream: false;
+    responseStream: true;
+    request: HoldRequest;
+    requestInput: HoldRequestInput;
+    response: HeldView;
+    responseInput: HeldViewInput;
   };
 }
 

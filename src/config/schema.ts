@@ -66,6 +66,24 @@ export const configSchema = v.strictObject({
     }),
     {},
   ),
+  view_helper: v.optional(
+    v.strictObject({
+      /**
+       * Socket of the service that makes views for a rootless daemon: `auto` is the user's own one, where there is one; `off`
+       * asks none.
+       */
+      address: v.optional(v.union([v.picklist(['auto', 'off']), absolutePath]), 'auto'),
+      /** Where that service keeps views and their GC roots, in a directory for each user. */
+      root: v.optional(rootPath, '/var/lib/nix-snapshotter-view-helper'),
+      /** Views of one user at a time. */
+      max_views: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000)), 256),
+      /** Store paths in all views of one user together. */
+      max_paths: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000_000)), 200_000),
+      /** How long a view stays that nobody holds. */
+      grace: v.optional(duration, '10m'),
+    }),
+    {},
+  ),
   image_service: v.optional(
     v.strictObject({
       /** Serve CRI's image service in front of containerd's, on the same socket as the rest. */

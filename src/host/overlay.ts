@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { release } from 'node:os';
+import { inUserNamespace } from './user-namespace.ts';
 
 /** Magic numbers in statfs(2). */
 const TMPFS_MAGIC = 0x01021994;
@@ -40,12 +41,6 @@ export function whyNoRedirects(): string | undefined {
 export async function isStacked(directory: string): Promise<boolean> {
   const { type } = await statfs(directory);
   return type === OVERLAY_MAGIC || type === ECRYPTFS_MAGIC;
-}
-
-/** True unless the process has the initial user namespace's full id range. Source: moby/sys/userns. */
-function inUserNamespace(): boolean {
-  const map = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/).map(Number);
-  return !(map.length === 3 && map[0] === 0 && map[1] === 0 && map[2] === 4294967295);
 }
 
 function kernelAtLeast(major: number, minor: number): boolean {

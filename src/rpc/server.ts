@@ -19,6 +19,8 @@ export interface RpcServerOptions {
   readonly services: readonly Implementation[];
   readonly log: Log;
   readonly maxMessageBytes?: number;
+  /** Further ones are closed at once; unbounded unless told. */
+  readonly maxConnections?: number;
   /** Told about every finished call. */
   readonly observe?: (record: RpcRecord) => void;
 }
@@ -35,7 +37,8 @@ export interface RpcServer {
 
 /** A gRPC server without transport security, for unix sockets: their permissions are the access control. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
-  const { services, log, maxMessageBytes = MAX_MESSAGE_BYTES, observe = () => undefined } = options;
+  const { services, log, maxConnections, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
+  const { observe = () => undefined } = options;
   const grpc = new Server({
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_send_message_length': maxMessageBytes,
@@ -53,6 +56,7 @@ export function createRpcServer(options: RpcServerOptions): RpcServer {
   return {
     async listen(endpoint) {
       const server = createServer(accept);
+      if (maxConnections !== undefined) server.maxConnections = maxConnections;
       sockets.push({ server, unlink: await listen(server, endpoint) });
     },
     async close({ drainMs }) {

@@ -7,8 +7,8 @@ import type { NixStore } from '../nix/store.ts';
 import { bindsView } from '../view/binds.ts';
 import type { ViewChoice } from '../view/choice.ts';
 import { missingPathsError, readEntries } from '../view/entries.ts';
+import type { ClosureViews, ShownView } from '../view/overlay/closure-views.ts';
 import type { MappedViews } from '../view/overlay/mapped-views.ts';
-import type { OverlayViews, ShownView } from '../view/overlay/overlay-views.ts';
 import type { BoundViewName, ClosureEntry, ViewName } from '../view/view.ts';
 import { wholeStoreView } from '../view/whole-store.ts';
 import type { LayerRoots } from './layer-roots.ts';
@@ -22,7 +22,7 @@ export interface ChainViewDeps {
   readonly roots: LayerRoots;
   readonly closures: ClosureReader;
   readonly choice: ViewChoice;
-  readonly overlays: OverlayViews;
+  readonly overlays: ClosureViews;
   readonly mappedViews: MappedViews;
   readonly nix: NixStore;
 }
@@ -114,7 +114,7 @@ export class ChainView {
       const own = mapped?.mapped(layout.fs(id)) ?? layout.fs(id);
       return root === undefined ? [own] : [root, own];
     });
-    if (!fitsOnePage(lowers, layout)) {
+    if (!fitsOnePage(lowers)) {
       return { refused: `a chain of ${chain.length} layers does not fit into the kernel's mount options` };
     }
     return { view: 'overlay', lowers, mapped: mapped !== undefined, mountPoints: [], mounts: [] };

@@ -1,17 +1,17 @@
-import type { LayerClosure } from '../closure/annotations.ts';
 import { messageOf } from '../errors.ts';
 import type { IdMapping } from '../host/mount.ts';
 import type { Log } from '../log.ts';
 import type { MetadataStore } from '../metadata/store.ts';
+import type { ClosureViews } from '../view/overlay/closure-views.ts';
+import { viewKey } from '../view/overlay/fingerprint.ts';
 import type { MappedViews } from '../view/overlay/mapped-views.ts';
-import type { OverlayViews } from '../view/overlay/overlay-views.ts';
 import type { ChainView, NixLayer } from './chain-view.ts';
 import { idMapping } from './id-mapping.ts';
 
 export interface LayerViewsDeps {
   readonly store: MetadataStore;
   readonly chainView: ChainView;
-  readonly overlays: OverlayViews;
+  readonly overlays: ClosureViews;
   readonly mappedViews: MappedViews;
   readonly log: Log;
 }
@@ -54,15 +54,18 @@ export class LayerViews {
   async collect(): Promise<readonly string[]> {
     const { store, overlays, log } = this.#deps;
     if (store.repaired || store.degraded().length > 0) return [];
-    const problems = [...(await overlays.collect(() => closuresIn(store)))];
+    const problems = [...(await overlays.collect(() => viewsIn(store)))];
     problems.push(...(await this.#deps.mappedViews.collect(() => mappingsIn(store))));
     for (const problem of problems) log.error({ problem }, 'clean-up left something');
     return problems;
   }
 }
 
-function closuresIn(store: MetadataStore): readonly LayerClosure[] {
-  return store.list().flatMap(({ closure }) => (closure === undefined ? [] : [closure.closure]));
+/** The keys of the views that stored layers need. */
+function viewsIn(store: MetadataStore): ReadonlySet<string> {
+  return new Set(
+    store.list().flatMap(({ closure }) => (closure === undefined ? [] : [viewKey(closure.closure)])),
+  );
 }
 
 function mappingsIn(store: MetadataStore): readonly IdMapping[] {

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { SnapshotRecord } from '../metadata/schema.ts';
 import type { Mount } from '../view/mount.ts';
 import { GID_MAPPING_LABEL, UID_MAPPING_LABEL } from './labels.ts';
@@ -44,11 +45,18 @@ const OPTIONS_SPACE = 4096 - 1024;
 
 /**
  * True when lower directories fit into the kernel's mount options, after containerd has made them relative to their common
- * parent (containerd `core/mount/mount_linux.go`, compactLowerdirOption), which is the daemon's root at the most.
+ * parent (containerd `core/mount/mount_linux.go`, compactLowerdirOption).
  */
-export function fitsOnePage(lowers: readonly string[], layout: Layout): boolean {
-  const relative = lowers.map((lower) => lower.length - layout.root.length);
-  return relative.reduce((sum, length) => sum + length, 0) <= OPTIONS_SPACE;
+export function fitsOnePage(lowers: readonly string[]): boolean {
+  const common = commonParent(lowers);
+  return lowers.reduce((sum, lower) => sum + lower.length - common.length, 0) <= OPTIONS_SPACE;
+}
+
+/** The longest directory above all of the paths, '' for the root directory. */
+function commonParent(paths: readonly string[]): string {
+  const [first = [], ...others] = paths.map((path) => dirname(path).split('/'));
+  const differ = first.findIndex((name, at) => others.some((other) => other[at] !== name));
+  return (differ === -1 ? first : first.slice(0, differ)).join('/');
 }
 
 function bind(source: string, options: readonly string[]): Mount {

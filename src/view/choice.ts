@@ -6,6 +6,8 @@ export interface ViewChoiceOptions {
   readonly configured: 'auto' | ViewName;
   /** Why this process can make no overlay views; undefined when nothing speaks against it. */
   readonly cannotOverlay: string | undefined;
+  /** Who makes overlay views, when it is not this process. */
+  readonly maker?: string | undefined;
 }
 
 /** After a view could not be made, binds are used for so long before another try, in milliseconds. */
@@ -14,13 +16,15 @@ const RETRY_MS = 60_000;
 /** Which view new snapshots get, and why. */
 export class ViewChoice {
   readonly #configured: ViewChoiceOptions['configured'];
+  readonly #maker: string | undefined;
   readonly #log: Log;
   /** Reasons that were logged. */
   readonly #told = new Set<string>();
   #refusal: { readonly reason: string; readonly until: number } | undefined;
 
-  constructor({ configured, cannotOverlay }: ViewChoiceOptions, { log }: { readonly log: Log }) {
+  constructor({ configured, cannotOverlay, maker }: ViewChoiceOptions, { log }: { readonly log: Log }) {
     this.#configured = configured;
+    this.#maker = maker;
     this.#log = log;
     if (configured === 'auto' && cannotOverlay !== undefined) this.#refuse(cannotOverlay, Infinity);
   }
@@ -49,12 +53,13 @@ export class ViewChoice {
   /** For `status`. */
   describe(): { readonly mode: ViewName; readonly reason: string } {
     const mode = this.current;
-    if (this.#configured !== 'auto') return { mode, reason: 'configured' };
-    if (this.#refusal === undefined) return { mode, reason: 'default' };
+    const by = mode === 'overlay' && this.#maker !== undefined ? `, made by ${this.#maker}` : '';
+    if (this.#configured !== 'auto') return { mode, reason: `configured${by}` };
+    if (this.#refusal === undefined) return { mode, reason: `default${by}` };
     const { reason } = this.#refusal;
     return {
       mode,
-      reason: mode === 'binds' ? `no overlay view: ${reason}` : `default; it failed before: ${reason}`,
+      reason: mode === 'binds' ? `no overlay view: ${reason}` : `default${by}; it failed before: ${reason}`,
     };
   }
 

@@ -8,7 +8,7 @@ import { bindIdMapped, detachMount, type IdMapping, whyNoIdMapping } from '../..
 import { KeyedMutex } from '../../host/mutex.ts';
 import { namesIn } from '../../host/names-in.ts';
 import { mountView } from './mount-view.ts';
-import type { ShownView } from './overlay-views.ts';
+import type { ShownView } from './closure-views.ts';
 
 export interface MappedViewsOptions {
   /** Where the mounts go: below {@link root}, but no parent of layers or of metadata. */

@@ -15,31 +15,25 @@ import { removeTree, TEMPORARY_PREFIX } from '../../host/snapshot-directory.ts';
 import type { Log } from '../../log.ts';
 import { readEntries } from '../entries.ts';
 import type { ClosureEntry } from '../view.ts';
+import type { ClosureViews, Shown } from './closure-views.ts';
 import { fingerprint, viewKey } from './fingerprint.ts';
 import { mountView } from './mount-view.ts';
 import { planMetadata } from './plan-metadata.ts';
 import { storeStamp } from './store-stamp.ts';
 import { writeMetadata } from './write-metadata.ts';
 
+export interface OverlayViewsOptions {
+  /** Made when the first view is; no `:`, `,` or backslash in it. */
+  readonly directory: string;
+  /** Who may use the views: this user alone unless told, or everybody. */
+  readonly usableBy?: 'owner' | 'everybody';
+}
+
 export interface OverlayViewsDeps {
   /** The directory on this host that holds what containers see as `/nix/store`. */
   readonly realStoreDir: () => Promise<string>;
   readonly log: Log;
 }
-
-/** A mounted view. */
-export interface ShownView {
-  /** To be used as a lower directory. */
-  readonly root: string;
-  /** The metadata that it was made from: the same path shows the same paths. */
-  readonly metadata: string;
-}
-
-/**
- * Where a closure is shown; or what of it is not on this host (nothing when not even its list is); or why it cannot be shown
- * so here.
- */
-export type Shown = ShownView | { readonly missing: readonly StorePath[] } | { readonly refused: string };
 
 /** The file at the top of metadata, and so of a mounted view, that says which state of the store it was made from. */
 const FINGERPRINT_FILE = 'fingerprint';
@@ -60,26 +54,25 @@ const MAX_STACKED = 64;
  * A store path that was deleted and made again needs new metadata and a new mount: containers that run keep the old one,
  * so it is mounted over that, and both go with the last user.
  */
-export class OverlayViews {
+export class OverlayViews implements ClosureViews {
   readonly #directory: string;
+  /** Of directories on the way to a view: nobody lists them. */
+  readonly #mode: number;
   readonly #deps: OverlayViewsDeps;
   readonly #mutex = new KeyedMutex();
   readonly #limit = pLimit(METADATA_AT_ONCE);
   /** Views whose paths were all there when the store had this stamp. */
   readonly #checked = new Map<string, { readonly stamp: bigint; readonly metadata: string }>();
 
-  /** @param options.directory made when the first view is; no `:`, `,` or backslash in it. */
-  constructor(options: { readonly directory: string }, deps: OverlayViewsDeps) {
+  constructor(options: OverlayViewsOptions, deps: OverlayViewsDeps) {
     this.#directory = options.directory;
+    this.#mode = options.usableBy === 'everybody' ? 0o711 : 0o700;
     this.#deps = deps;
   }
 
   /**
    * Sees to it that the closure's view is mounted and shows the paths as they are now. Costs two look-ups while the store
    * does not change, one for each path when it has, and one mount when the view is new.
-   *
-   * @param pathsOf the closure's store paths; undefined when their list is not there.
-   * @throws what `pathsOf` raises; StatusError for a path that cannot be looked up.
    */
   async show(
     closure: LayerClosure,
@@ -105,7 +98,7 @@ export class OverlayViews {
         await this.#checkLayable(realStoreDir);
         if (this.#mounted(key) !== state) {
           await this.#limit(() => this.#makeMetadata(key, state, entries));
-          await makeDirectories(view, 0o700);
+          await this.#makeViewDirectory(key);
           await mountView(metadata, realStoreDir, view);
         }
       } catch (error) {
@@ -117,6 +110,16 @@ export class OverlayViews {
     });
   }
 
+  /** The keys of mounted views, with the number of paths that each shows. */
+  async mounted(): Promise<ReadonlyMap<string, number>> {
+    const found = new Map<string, number>();
+    for (const key of await namesIn(this.#directory)) {
+      if (this.#mounted(key) === undefined) continue;
+      found.set(key, (await namesIn(join(this.#viewOf(key), 'root/nix/store'))).length);
+    }
+    return found;
+  }
+
   /** True for a closure whose view was made here and is not mounted any more: the host was started anew. */
   isLost(closure: LayerClosure): boolean {
     const key = viewKey(closure);
@@ -126,15 +129,14 @@ export class OverlayViews {
   /**
    * Unmounts and removes every view that is not in use, and what a crash left of one under construction.
    *
-   * @param inUse the closures that have users; asked again for each view, when nobody else works on it.
-   * @returns what could not be removed, one sentence each.
+   * @param inUse asked again for each view, when nobody else works on it.
    */
-  async collect(inUse: () => readonly LayerClosure[]): Promise<readonly string[]> {
+  async collect(inUse: () => ReadonlySet<string>): Promise<readonly string[]> {
     const problems: string[] = [];
     for (const key of await namesIn(this.#directory)) {
       await this.#mutex.run([key], async () => {
         try {
-          if (inUse().some((closure) => viewKey(closure) === key)) await this.#removeTemporary(key);
+          if (inUse().has(key)) await this.#removeTemporary(key);
           else await this.#remove(key);
         } catch (error) {
           problems.push(`view ${join(this.#directory, key)} cannot be cleaned up: ${messageOf(error)}`);
@@ -146,6 +148,11 @@ export class OverlayViews {
 
   #viewOf(key: string): string {
     return join(this.#directory, key, 'view');
+  }
+
+  async #makeViewDirectory(key: string): Promise<void> {
+    await makeDirectories(join(this.#directory, key), this.#mode);
+    await makeDirectories(this.#viewOf(key), this.#mode);
   }
 
   /** The state that the mounted view shows; undefined when none is mounted. */
@@ -164,7 +171,7 @@ export class OverlayViews {
     if (existsSync(metadata)) return;
     let temporary: string | undefined;
     try {
-      await makeDirectories(this.#viewOf(key), 0o700);
+      await this.#makeViewDirectory(key);
       temporary = await mkdtemp(join(this.#directory, key, TEMPORARY_PREFIX));
       const top = temporary;
       const parents = ['root', 'root/nix', 'root/nix/store'].map((name) => join(top, name));
@@ -173,6 +180,7 @@ export class OverlayViews {
       for (const parent of parents) await chmod(parent, 0o755);
       for (const parent of parents) await utimes(parent, 1, 1);
       await writeFile(join(temporary, FINGERPRINT_FILE), state);
+      await chmod(temporary, this.#mode);
       await rename(temporary, metadata);
     } catch (error) {
       if (temporary !== undefined) await removeTree(temporary);
@@ -189,7 +197,7 @@ export class OverlayViews {
         `the store's directory ${realStoreDir} has a colon, comma or backslash, which mount options cannot hold`,
       );
     }
-    await makeDirectories(this.#directory, 0o700);
+    await makeDirectories(this.#directory, this.#mode);
     for (const directory of [realStoreDir, this.#directory]) {
       if (await isStacked(directory)) {
         throw cannot(`${directory} lies on an overlay itself, and the kernel stacks only two`);

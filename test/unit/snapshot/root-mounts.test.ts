@@ -92,11 +92,15 @@ describe('rootMount', () => {
 describe('fitsOnePage', () => {
   const many = (count: number) => Array.from({ length: count }, (_, index) => layout.fs(10_000 + index));
   it('counts what is left when containerd has cut the common parent off', () => {
-    assert.ok(fitsOnePage(many(127), new Layout('/r')));
+    assert.ok(fitsOnePage(many(185)));
     const long = new Layout(`/${'long/'.repeat(40)}`);
-    assert.ok(fitsOnePage([long.fs(1), long.fs(2), long.views], long));
+    assert.ok(fitsOnePage([long.fs(1), long.fs(2), long.views]));
+  });
+  it('counts all where a view lies in another tree', () => {
+    assert.ok(fitsOnePage(['/var/lib/views/k/view/root', ...many(90)]));
+    assert.ok(!fitsOnePage(['/var/lib/views/k/view/root', ...many(185)]));
   });
   it('is false for what the kernel would cut', () => {
-    assert.ok(!fitsOnePage(many(200), layout));
+    assert.ok(!fitsOnePage(many(400)));
   });
 });

@@ -38,6 +38,14 @@ describe('ViewChoice', () => {
     }
   });
 
+  it('tells who makes the views when it is another process', () => {
+    const maker = 'the view helper on /run/h.sock';
+    const tried = new ViewChoice({ configured: 'auto', cannotOverlay: undefined, maker }, { log: silentLog });
+    assert.equal(tried.describe().reason, 'default, made by the view helper on /run/h.sock');
+    tried.refused('it is gone');
+    assert.deepEqual(tried.describe(), { mode: 'binds', reason: 'no overlay view: it is gone' });
+  });
+
   it('goes on with overlay when one snapshot cannot have it, and tells', () => {
     const tried = choice('auto');
     tried.refusedOne('too many layers');

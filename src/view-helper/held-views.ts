@@ -1,0 +1,212 @@
+import { join } from 'node:path';
+import pLimit from 'p-limit';
+import type { StorePath } from '../closure/store-path.ts';
+import { messageOf, StatusError } from '../errors.ts';
+import { makeDirectories } from '../host/make-directories.ts';
+import { namesIn } from '../host/names-in.ts';
+import type { Log } from '../log.ts';
+import type { NixStore } from '../nix/store.ts';
+import { waitFor } from '../nix/wait-for.ts';
+import type { ShownView } from '../view/overlay/closure-views.ts';
+import { viewKey } from '../view/overlay/fingerprint.ts';
+import type { OverlayViews } from '../view/overlay/overlay-views.ts';
+
+export interface HeldViewsOptions {
+  /** Where the GC roots of views lie: `<key>` each. */
+  readonly gcRoots: string;
+  /** Views at a time. */
+  readonly maxViews: number;
+  /** Store paths in all views together: each is an inode. */
+  readonly maxPaths: number;
+  /** How long a view stays that nobody holds, in milliseconds. */
+  readonly graceMs: number;
+}
+
+export interface HeldViewsDeps {
+  readonly views: Pick<OverlayViews, 'show' | 'collect' | 'mounted'>;
+  readonly nix: Pick<NixStore, 'valid' | 'closure' | 'realise' | 'removeRoot'>;
+  readonly log: Log;
+}
+
+/** A view that stays until `release`, and a while longer. */
+export interface HeldView extends ShownView {
+  readonly release: () => void;
+}
+
+interface Entry {
+  readonly paths: number;
+  holders: number;
+  timer: NodeJS.Timeout | undefined;
+}
+
+/** Requests that wait for the one that is served. */
+const MAX_WAITING = 32;
+/** How long a caller waits for its view, in milliseconds. */
+const DEADLINE_MS = 60_000;
+
+/**
+ * Views for callers who are not trusted: of valid, complete closures alone, each with a GC root of its own, made one at a
+ * time, bounded in number and size. One that nobody holds stays for the grace time, or until another needs its place.
+ */
+export class HeldViews {
+  readonly #options: HeldViewsOptions;
+  readonly #deps: HeldViewsDeps;
+  /** One request at a time. */
+  readonly #turn = pLimit(1);
+  /** Rooted views by key; those that were released last come last. */
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(options: HeldViewsOptions, deps: HeldViewsDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** Takes over what an earlier process left: mounted, rooted views stay for the grace time, everything else goes. */
+  async adopt(): Promise<void> {
+    const { gcRoots } = this.#options;
+    await makeDirectories(gcRoots, 0o700);
+    const rooted = new Set(await namesIn(gcRoots));
+    for (const [key, paths] of await this.#deps.views.mounted()) {
+      if (rooted.has(key)) this.#expireLater(key, { paths, holders: 0, timer: undefined });
+    }
+    await this.#turn(() => this.#collect());
+  }
+
+  /**
+   * Shows a closure.
+   *
+   * @param paths sorted, each once.
+   * @param signal aborted when the caller has gone.
+   * @throws StatusError FailedPrecondition for a path that is not valid, or why no view can be made; InvalidArgument when a
+   *   path refers to one that is not listed; ResourceExhausted when there are too many; DeadlineExceeded; what Nix raises.
+   */
+  async hold(paths: readonly StorePath[], signal: AbortSignal): Promise<HeldView> {
+    if (this.#turn.pendingCount >= MAX_WAITING) {
+      throw new StatusError(
+        'ResourceExhausted',
+        `${MAX_WAITING} requests wait already; try again: resource exhausted`,
+      );
+    }
+    const made = this.#turn(() => this.#hold(paths));
+    try {
+      return await waitFor(made, { signal, deadlineMs: DEADLINE_MS }, () => `view of ${paths.length} paths`);
+    } catch (error) {
+      made.then(
+        ({ release }) => release(),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+
+  /** Stops the timers; views and roots stay, for {@link adopt}. */
+  close(): void {
+    for (const { timer } of this.#entries.values()) clearTimeout(timer);
+  }
+
+  async #hold(paths: readonly StorePath[]): Promise<HeldView> {
+    const closure = { kind: 'paths', paths } as const;
+    const key = viewKey(closure);
+    const known = this.#entries.get(key);
+    if (known === undefined) await this.#root(key, paths);
+    const entry = known ?? { paths: paths.length, holders: 0, timer: undefined };
+    this.#entries.set(key, entry);
+    try {
+      const shown = await this.#deps.views.show(closure, async () => paths);
+      if ('refused' in shown) throw failed(`no view can be made: ${shown.refused}`);
+      if ('missing' in shown) throw failed(`store path ${shown.missing[0] ?? paths[0]} is not on this host`);
+      clearTimeout(entry.timer);
+      entry.holders += 1;
+      const { promise: released, resolve: release } = Promise.withResolvers<void>();
+      void released.then(() => this.#release(key, entry));
+      return { ...shown, release };
+    } catch (error) {
+      if (known === undefined) {
+        this.#entries.delete(key);
+        await this.#collect();
+      }
+      throw error;
+    }
+  }
+
+  /** Sees to it that the paths are a whole closure and stay so. */
+  async #root(key: string, paths: readonly StorePath[]): Promise<void> {
+    const { nix } = this.#deps;
+    const valid = await nix.valid(paths);
+    const invalid = paths.find((path) => !valid.has(path));
+    if (invalid !== undefined) throw failed(`store path ${invalid} is not valid on this host`);
+    const listed = new Set(paths);
+    const lacking = (await nix.closure(paths)).find((path) => !listed.has(path));
+    if (lacking !== undefined) {
+      throw new StatusError(
+        'InvalidArgument',
+        `store_paths are no closure: ${lacking}, which one of them refers to, is not listed: invalid argument`,
+      );
+    }
+    await this.#makeRoom(paths.length);
+    await nix.realise(paths, this.#link(key));
+  }
+
+  /** Gives up views that nobody holds, the longest unused first, until another one has a place. */
+  async #makeRoom(paths: number): Promise<void> {
+    const { maxViews, maxPaths } = this.#options;
+    const isFull = () => {
+      const inUse = [...this.#entries.values()].reduce((sum, entry) => sum + entry.paths, 0);
+      return this.#entries.size >= maxViews || inUse + paths > maxPaths;
+    };
+    let hasGone = false;
+    for (const [key, { holders, timer }] of this.#entries) {
+      if (!isFull()) break;
+      if (holders > 0) continue;
+      clearTimeout(timer);
+      this.#entries.delete(key);
+      hasGone = true;
+    }
+    if (hasGone) await this.#collect();
+    if (isFull()) {
+      throw new StatusError(
+        'ResourceExhausted',
+        `no room for a view of ${paths} paths beside the ${this.#entries.size} that are in use ` +
+          `(view_helper.max_views = ${maxViews}, view_helper.max_paths = ${maxPaths}): resource exhausted`,
+      );
+    }
+  }
+
+  #release(key: string, entry: Entry): void {
+    entry.holders -= 1;
+    if (entry.holders === 0) this.#expireLater(key, entry);
+  }
+
+  #expireLater(key: string, entry: Entry): void {
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    entry.timer = setTimeout(() => {
+      this.#entries.delete(key);
+      void this.#turn(() => this.#collect());
+    }, this.#options.graceMs);
+  }
+
+  /** Removes views that have no entry, then the roots of those that are gone. Logs what cannot be removed. */
+  async #collect(): Promise<void> {
+    const { views, nix, log } = this.#deps;
+    const { gcRoots } = this.#options;
+    try {
+      const problems = await views.collect(() => new Set(this.#entries.keys()));
+      for (const problem of problems) log.error({ problem }, 'clean-up left something');
+      const mounted = await views.mounted();
+      for (const key of await namesIn(gcRoots)) {
+        if (!this.#entries.has(key) && !mounted.has(key)) await nix.removeRoot(this.#link(key));
+      }
+    } catch (error) {
+      log.error({ error: messageOf(error) }, 'views that nobody uses cannot be cleaned up');
+    }
+  }
+
+  #link(key: string): string {
+    return join(this.#options.gcRoots, key);
+  }
+}
+
+function failed(why: string): StatusError {
+  return new StatusError('FailedPrecondition', `${why}: failed precondition`);
+}

@@ -1,0 +1,151 @@
+import { existsSync } from 'node:fs';
+import type { LayerClosure } from '../../closure/annotations.ts';
+import type { StorePath } from '../../closure/store-path.ts';
+import { messageOf, StatusError } from '../../errors.ts';
+import { KeyedMutex } from '../../host/mutex.ts';
+import type { Log } from '../../log.ts';
+import type { ServiceClient } from '../../rpc/client.ts';
+import type { ViewHelperMethods } from '../../../proto/gen/messages.ts';
+import { readEntries } from '../entries.ts';
+import type { ClosureViews, Shown, ShownView } from './closure-views.ts';
+import { fingerprint, viewKey } from './fingerprint.ts';
+import { storeStamp } from './store-stamp.ts';
+
+export interface HelpedViewsOptions {
+  /** The view helper's socket. */
+  readonly address: string;
+}
+
+export interface HelpedViewsDeps {
+  /** The directory on this host that holds what containers see as `/nix/store`. */
+  readonly realStoreDir: () => Promise<string>;
+  readonly helper: ServiceClient<ViewHelperMethods>;
+  /** Closed with this. */
+  readonly client: Disposable;
+  readonly log: Log;
+}
+
+/** A view that the helper keeps for us, for as long as our call is open. */
+interface Lease extends ShownView {
+  /** The state of the closure's paths on disk when it was asked for. */
+  readonly state: string;
+  stamp: bigint | undefined;
+  readonly call: AbortController;
+}
+
+/** How long the helper may take, in milliseconds: longer than it gives itself. */
+const PATIENCE_MS = 70_000;
+
+/**
+ * Views that the host's view helper makes below a shared mount point, for a daemon that may not mount any. A lease that ends,
+ * because the helper was started anew, is asked for again by the next container; containers that run need none.
+ */
+export class HelpedViews implements ClosureViews, Disposable {
+  readonly #address: string;
+  readonly #deps: HelpedViewsDeps;
+  readonly #mutex = new KeyedMutex();
+  readonly #leases = new Map<string, Lease>();
+
+  constructor({ address }: HelpedViewsOptions, deps: HelpedViewsDeps) {
+    this.#address = address;
+    this.#deps = deps;
+  }
+
+  async show(
+    closure: LayerClosure,
+    pathsOf: () => Promise<readonly StorePath[] | undefined>,
+  ): Promise<Shown> {
+    const realStoreDir = await this.#deps.realStoreDir();
+    const key = viewKey(closure);
+    return this.#mutex.run([key], async () => {
+      const held = this.#leases.get(key);
+      const stamp = storeStamp(realStoreDir);
+      if (held !== undefined && stamp !== undefined && held.stamp === stamp && existsSync(held.root))
+        return held;
+      const paths = await pathsOf();
+      if (paths === undefined) return { missing: [] };
+      const { entries, missing } = await readEntries(paths, realStoreDir);
+      if (missing.length > 0) return { missing };
+      const state = fingerprint(entries, realStoreDir);
+      if (held?.state === state && existsSync(held.root)) {
+        held.stamp = stamp;
+        return held;
+      }
+      try {
+        const lease = await this.#hold(key, paths, { state, stamp });
+        held?.call.abort();
+        return lease;
+      } catch (error) {
+        return { refused: `view helper ${this.#address}: ${messageOf(error)}` };
+      }
+    });
+  }
+
+  /** Nothing is lost by a restart of the host: the next container asks again. */
+  isLost(): boolean {
+    return false;
+  }
+
+  async collect(inUse: () => ReadonlySet<string>): Promise<readonly string[]> {
+    for (const key of this.#leases.keys()) {
+      await this.#mutex.run([key], async () => {
+        if (!inUse().has(key)) this.#end(key);
+      });
+    }
+    return [];
+  }
+
+  /** Ends all leases; views stay for the helper's grace time. */
+  [Symbol.dispose](): void {
+    for (const key of this.#leases.keys()) this.#end(key);
+    this.#deps.client[Symbol.dispose]();
+  }
+
+  #end(key: string): void {
+    this.#leases.get(key)?.call.abort();
+    this.#leases.delete(key);
+  }
+
+  async #hold(
+    key: string,
+    paths: readonly StorePath[],
+    seen: Pick<Lease, 'state' | 'stamp'>,
+  ): Promise<Lease> {
+    const call = new AbortController();
+    const stream = this.#deps.helper.Hold({ store_paths: [...paths] }, { signal: call.signal });
+    const answers = stream[Symbol.asyncIterator]();
+    const late = new StatusError('DeadlineExceeded', `no answer within ${PATIENCE_MS / 1000} s`);
+    const timer = setTimeout(() => call.abort(late), PATIENCE_MS);
+    try {
+      const { value, done } = await answers.next();
+      if (done === true) throw new StatusError('Unavailable', 'it is stopping; try again');
+      const { root, metadata } = value;
+      if (!existsSync(root)) {
+        throw new StatusError(
+          'FailedPrecondition',
+          `${root} is not seen in this mount namespace; start the helper before RootlessKit, and that with --propagation=rslave`,
+        );
+      }
+      const lease = { ...seen, root, metadata, call };
+      this.#leases.set(key, lease);
+      void this.#watch(key, lease, answers);
+      return lease;
+    } catch (error) {
+      call.abort();
+      throw call.signal.reason === late ? late : error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Forgets the lease when the helper ends it. */
+  async #watch(key: string, lease: Lease, answers: AsyncIterator<unknown>): Promise<void> {
+    try {
+      await answers.next();
+    } catch (error) {
+      if (!lease.call.signal.aborted)
+        this.#deps.log.debug({ key, error: messageOf(error) }, 'the view helper is gone');
+    }
+    if (this.#leases.get(key) === lease) this.#leases.delete(key);
+  }
+}

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, it, mock } from 'node:test';
+import type { StorePath } from '../../../src/closure/store-path.ts';
+import { StatusError } from '../../../src/errors.ts';
+import { silentLog } from '../../../src/log.ts';
+import { HeldViews } from '../../../src/view-helper/held-views.ts';
+import { viewKey } from '../../../src/view/overlay/fingerprint.ts';
+
+const path = (name: string) => `/nix/store/0123456789abcdfghijklmnpqrsvwxyz-${name}` as StorePath;
+const [a, b, c] = [path('a'), path('b'), path('c')];
+const keyOf = (...paths: readonly StorePath[]) => viewKey({ kind: 'paths', paths });
+const never = new AbortController().signal;
+
+/** Store paths that refer to nothing but as told; views are names in a map. */
+class Host {
+  readonly gcRoots: string;
+  readonly valid = new Set([a, b, c]);
+  readonly references = new Map<StorePath, StorePath>();
+  readonly rooted = new Set<string>();
+  readonly mounted = new Map<string, number>();
+  refusal: string | undefined;
+  views: HeldViews;
+
+  constructor(gcRoots: string) {
+    this.gcRoots = gcRoots;
+    this.views = this.open();
+  }
+
+  open(limits: { maxViews?: number; maxPaths?: number } = {}): HeldViews {
+    const { valid, references, rooted, mounted, gcRoots } = this;
+    this.views = new HeldViews(
+      { gcRoots, maxViews: 2, maxPaths: 3, graceMs: 1000, ...limits },
+      {
+        log: silentLog,
+        nix: {
+          valid: async (paths) => new Set(paths.filter((one) => valid.has(one))),
+          closure: async (paths) =>
+            paths.flatMap((one) => {
+              const other = references.get(one);
+              return other === undefined ? [one] : [one, other];
+            }),
+          realise: async (paths, root) => {
+            rooted.add(root);
+            await symlink(paths[0] ?? '', root);
+          },
+          removeRoot: async (root) => {
+            rooted.delete(root);
+            await rm(root);
+          },
+        },
+        views: {
+          show: async (closure) => {
+            if (this.refusal !== undefined) return { refused: this.refusal };
+            mounted.set(viewKey(closure), closure.kind === 'paths' ? closure.paths.length : 0);
+            return { root: `/views/${viewKey(closure)}/view/root`, metadata: 'm' };
+          },
+          mounted: async () => mounted,
+          collect: async (inUse) => {
+            for (const key of mounted.keys()) if (!inUse().has(key)) mounted.delete(key);
+            return [];
+          },
+        },
+      },
+    );
+    return this.views;
+  }
+
+  get keys(): readonly string[] {
+    return [...this.mounted.keys()].toSorted();
+  }
+}
+
+describe('HeldViews', () => {
+  let gcRoots: string;
+  let host: Host;
+
+  beforeEach(async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    gcRoots = await mkdtemp(join(tmpdir(), 'held-views-'));
+    host = new Host(gcRoots);
+  });
+  afterEach(async () => {
+    host.views.close();
+    mock.timers.reset();
+    await rm(gcRoots, { recursive: true });
+  });
+
+  const code = async (work: Promise<unknown>) => {
+    const error = await work.then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(error instanceof StatusError, String(error));
+    return `${error.code} ${error.message}`;
+  };
+  /** Lets what a timer or a release has begun come to its end. */
+  const settled = async () => {
+    for (let turn = 0; turn < 50; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  /** Turns of the event loop until it holds; timers stand still. */
+  const until = async (holds: () => boolean) => {
+    for (let turn = 0; turn < 100_000 && !holds(); turn += 1)
+      await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(holds(), holds.toString());
+  };
+
+  it('roots a closure before it is shown, and gives it up a while after the last holder', async () => {
+    const one = await host.views.hold([a, b], never);
+    const other = await host.views.hold([a, b], never);
+    assert.equal(one.root, other.root);
+    assert.deepEqual([...host.rooted], [join(gcRoots, keyOf(a, b))]);
+    one.release();
+    await settled();
+    mock.timers.tick(1001);
+    await settled();
+    assert.deepEqual(host.keys, [keyOf(a, b)]);
+    other.release();
+    other.release();
+    await settled();
+    mock.timers.tick(999);
+    await settled();
+    assert.deepEqual(host.keys, [keyOf(a, b)]);
+    mock.timers.tick(2);
+    await until(() => host.mounted.size === 0 && host.rooted.size === 0);
+  });
+
+  it('refuses what is not valid or not complete, and roots nothing of it', async () => {
+    host.valid.delete(b);
+    assert.match(
+      await code(host.views.hold([a, b], never)),
+      /^FailedPrecondition store path .*-b is not valid/,
+    );
+    host.valid.add(b);
+    host.references.set(a, c);
+    assert.match(await code(host.views.hold([a, b], never)), /^InvalidArgument .* no closure: .*-c, which/);
+    assert.equal(host.rooted.size, 0);
+  });
+
+  it('gives its root back when no view can be made', async () => {
+    host.refusal = 'no space';
+    assert.match(
+      await code(host.views.hold([a], never)),
+      /^FailedPrecondition no view can be made: no space/,
+    );
+    assert.equal(host.rooted.size, 0);
+  });
+
+  it('makes room by what nobody holds, and refuses where all is held', async () => {
+    const first = await host.views.hold([a], never);
+    await host.views.hold([b], never);
+    assert.match(await code(host.views.hold([c], never)), /^ResourceExhausted .*max_views = 2/);
+    first.release();
+    await settled();
+    await host.views.hold([c], never);
+    assert.deepEqual(host.keys, [keyOf(b), keyOf(c)].toSorted());
+    assert.equal(host.rooted.size, 2);
+  });
+
+  it('bounds the paths of all views together', async () => {
+    await host.views.hold([a, b], never);
+    assert.match(await code(host.views.hold([b, c], never)), /^ResourceExhausted .*max_paths = 3/);
+    await host.views.hold([c], never);
+  });
+
+  it('keeps nothing for a caller that has gone', async () => {
+    const gone = new AbortController();
+    const asked = code(host.views.hold([a], gone.signal));
+    gone.abort();
+    assert.match(await asked, /^Cancelled/);
+    await settled();
+    mock.timers.tick(1001);
+    await until(() => host.mounted.size === 0);
+  });
+
+  it('takes over mounted, rooted views for the grace time, and clears the rest away', async () => {
+    await host.views.hold([a], never);
+    host.views.close();
+    host.mounted.set('unrooted', 1);
+    await symlink('/nix/store/none', join(gcRoots, 'unmounted'));
+    const next = host.open();
+    await next.adopt();
+    assert.deepEqual(host.keys, [keyOf(a)]);
+    assert.deepEqual([...host.rooted], [join(gcRoots, keyOf(a))]);
+    const again = await next.hold([a], never);
+    mock.timers.tick(5000);
+    await settled();
+    assert.deepEqual(host.keys, [keyOf(a)]);
+    again.release();
+    await settled();
+    mock.timers.tick(1001);
+    await until(() => host.mounted.size === 0);
+  });
+
+  it('counts what it took over', async () => {
+    await host.views.hold([a, b], never);
+    host.views.close();
+    const next = host.open();
+    await next.adopt();
+    await next.hold([b, c], never);
+    assert.deepEqual(host.keys, [keyOf(b, c)]);
+  });
+});
