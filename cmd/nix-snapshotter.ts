@@ -102,6 +102,11 @@ const parser = yargs(hideBin(process.argv))
           default: false,
           describe: 'Set up containerd, with CRI and the kubelet',
         })
+        .option('hosts', {
+          type: 'boolean',
+          default: false,
+          describe: 'Only lead the reserved hosts to the resolver, where containerd is configured otherwise',
+        })
         .option('k3s', { type: 'boolean', default: false, describe: 'Set up k3s' })
         .option('nerdctl', { type: 'boolean', default: false, describe: 'Set up nerdctl' })
         .option('podman', { type: 'boolean', default: false, describe: 'Set up podman, buildah and skopeo' })
@@ -128,18 +133,18 @@ const parser = yargs(hideBin(process.argv))
           requiresArg: true,
           describe: 'Version of a containerd that cannot be asked, such as 2.3.7',
         })
-        .check(({ containerd, k3s, nerdctl, podman, print, undo, dryRun }) => {
-          if (!(containerd || k3s || nerdctl || podman))
+        .check(({ containerd, hosts, k3s, nerdctl, podman, print, undo, dryRun }) => {
+          if (!(containerd || hosts || k3s || nerdctl || podman))
             throw new StatusError(
               'InvalidArgument',
-              'setup: give --containerd, --k3s, --nerdctl or --podman',
+              'setup: give --containerd, --hosts, --k3s, --nerdctl or --podman',
             );
           if (print && (undo || dryRun))
             throw new StatusError('InvalidArgument', 'setup: --print goes with neither --undo nor --dry-run');
           return true;
         }),
-    async ({ containerd, k3s, nerdctl, podman, ...options }) => {
-      const chosen = { containerd, k3s, nerdctl, podman };
+    async ({ containerd, hosts, k3s, nerdctl, podman, ...options }) => {
+      const chosen = { containerd, hosts, k3s, nerdctl, podman };
       const { TARGETS } = await import('../src/setup/file-change.ts');
       const { setupCommand } = await import('../src/setup-command.ts');
       await setupCommand({ ...options, targets: TARGETS.filter((target) => chosen[target]) });

@@ -27,7 +27,7 @@ export interface FileChange {
 }
 
 /** What setup is told to prepare a node for. */
-export const TARGETS = ['containerd', 'k3s', 'nerdctl', 'podman'] as const;
+export const TARGETS = ['containerd', 'hosts', 'k3s', 'nerdctl', 'podman'] as const;
 export type Target = (typeof TARGETS)[number];
 
 /** A file that is setup's as a whole. */

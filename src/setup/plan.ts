@@ -69,6 +69,7 @@ export function planSetup(targets: readonly Target[], facts: NodeFacts): Plan {
   const byPath = new Map<string, TargetedChange>();
   const makers: Readonly<Record<Target, () => readonly FileChange[]>> = {
     containerd: () => containerdChanges(facts, notes),
+    hosts: () => hostsFiles(hostsDirOf(facts), resolverOf(facts.config), facts.token),
     k3s: () => k3sChanges(facts),
     nerdctl: () => nerdctlChanges(facts),
     podman: () => podmanChanges(facts),
@@ -130,23 +131,21 @@ function withImport(before: string): FileChange {
   return { path: CONTAINERD_CONFIG, text, mode: 0o644, secret: false, removal: { kind: 'lines', lines } };
 }
 
-function nerdctlChanges({
-  config,
-  token,
-  user,
-  texts,
-  containerd,
-  platform,
-}: NodeFacts): readonly FileChange[] {
+function nerdctlChanges(facts: NodeFacts): readonly FileChange[] {
+  const { config, token, user, texts } = facts;
   const path = nerdctlFile(user);
-  let hostsDir = user.isRoot ? '/etc/containerd/certs.d' : `${user.configHome}/containerd/certs.d`;
-  if (containerd !== undefined) {
-    const { release, files } = containerd;
-    const { address: socket, root } = config;
-    ({ hostsDir } = containerdDropIn({ release, files, platform, socket, root }));
-  }
+  const hostsDir = hostsDirOf(facts);
   const change = nerdctlConfig(path, texts.get(path), { hostsDir, rootless: !user.isRoot });
   return [...hostsFiles(hostsDir, resolverOf(config), token), ...(change === undefined ? [] : [change])];
+}
+
+/** Where clients look for the reserved hosts: in containerd's own directory where it is a target, too. */
+function hostsDirOf({ config, containerd, platform, user }: NodeFacts): string {
+  if (containerd === undefined)
+    return user.isRoot ? '/etc/containerd/certs.d' : `${user.configHome}/containerd/certs.d`;
+  const { release, files } = containerd;
+  const { address: socket, root } = config;
+  return containerdDropIn({ release, files, platform, socket, root }).hostsDir;
 }
 
 function podmanChanges({ config, token, user, texts }: NodeFacts): readonly FileChange[] {

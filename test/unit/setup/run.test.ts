@@ -29,7 +29,7 @@ const HOSTS = '/etc/containerd/certs.d/nix_0_/hosts.toml';
 const AUTH = '/root/.config/containers/auth.json';
 const ROOT = '/var/lib/containerd/io.containerd.snapshotter.v1.nix';
 const OWN_MAIN = 'version = 3\n# mine\n[grpc]\n  address = "/run/containerd/containerd.sock"\n';
-const ALL: readonly Target[] = ['containerd', 'k3s', 'nerdctl', 'podman'];
+const ALL: readonly Target[] = ['containerd', 'hosts', 'k3s', 'nerdctl', 'podman'];
 
 describe('setup of a file tree', () => {
   let rootDir: string;
@@ -96,6 +96,19 @@ describe('setup of a file tree', () => {
     for (const above of ['/var', '/var/lib', dirname(ROOT)])
       assert.equal((await stat(here(above))).mode & 0o777, 0o755, above);
     assert.equal((await stat(here(ROOT))).mode & 0o777, 0o700);
+  });
+
+  it('hosts alone brings the token to where clients look, and leaves containerd and nerdctl alone', async () => {
+    await put('/etc/nix-snapshotter/config.toml', '[resolver]\naddress = "127.0.0.1:7373"\n');
+    const before = await filesBelow();
+    await setup(['hosts']);
+    const made = [...(await filesBelow()).keys()].filter((path) => !before.has(path));
+    const hosts = ['nix_0_', 'nix.local'].map((host) => here(`/etc/containerd/certs.d/${host}/hosts.toml`));
+    const records = [here(`${ROOT}/resolver-token`), here(`${ROOT}/setup.json`)];
+    assert.deepEqual(made.toSorted(), [...hosts, ...records].toSorted());
+    assert.equal((await stat(here(HOSTS))).mode & 0o777, 0o600);
+    await setup(['nerdctl']);
+    assert.match(await setup(['hosts'], { undo: true }), /hosts\.toml: still needed for nerdctl/);
   });
 
   it('nothing is written in a dry run, and no secret is shown', async () => {
