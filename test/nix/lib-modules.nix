@@ -180,7 +180,7 @@ let
     args: modules:
     let
       go =
-        parent: state: module:
+        above: parent: state: module:
         let
           unified = unify {
             file = parent;
@@ -191,14 +191,17 @@ let
           seen = state // {
             keys = state.keys ++ optional isPathKey unified.key;
           };
-          inner = foldl' (go unified.file) seen unified.imports;
+          inner = foldl' (go (above ++ [ unified.key ]) unified.file) seen unified.imports;
+          key = if module ? key then module.key else toString module;
         in
-        if isPathKey && elem (if module ? key then module.key else toString module) state.keys then
+        if isPathKey && elem key above then
+          throw "module ${key} imports itself, by way of ${parent}"
+        else if isPathKey && elem key state.keys then
           state
         else
           inner // { modules = inner.modules ++ [ unified ]; };
     in
-    (foldl' (go "<unknown-file>") {
+    (foldl' (go [ ] "<unknown-file>") {
       keys = [ ];
       modules = [ ];
     } modules).modules;

@@ -1,0 +1,91 @@
+# What the system's daemon and a user's have in common: their options, and what is wrong with them for sure.
+{ lib, pkgs }:
+let
+  inherit (lib)
+    literalExpression
+    mkEnableOption
+    mkOption
+    types
+    ;
+
+  settings = import ./settings.nix { inherit lib; };
+  format = pkgs.formats.toml { };
+in
+{
+  inherit settings;
+
+  options = {
+    enable = mkEnableOption "nix-snapshotter, a containerd snapshotter that understands Nix store paths";
+
+    # Where Home Manager uses the package set of NixOS, an overlay of Home Manager's own counts for nothing: ours is not needed.
+    package = mkOption {
+      type = types.package;
+      default = pkgs.nix-snapshotter or (pkgs.callPackage ../package/package.nix { });
+      defaultText = literalExpression "pkgs.nix-snapshotter";
+      description = "The nix-snapshotter package to use; without the overlay it is built from this source.";
+    };
+
+    path = mkOption {
+      type = types.listOf (types.either types.package types.path);
+      default = [ pkgs.nix ];
+      defaultText = literalExpression "[ pkgs.nix ]";
+      description = "Packages in the daemon's `PATH`: the Nix it uses.";
+    };
+
+    settings = settings.option { inherit format; };
+
+    configFile = mkOption {
+      type = types.path;
+      defaultText = literalExpression "a file with the settings";
+      description = ''
+        The daemon's configuration file, in place of {option}`settings`.
+      '';
+    };
+
+    setContainerdSnapshotter = mkOption {
+      type = types.bool;
+      default = false;
+      description = ''
+        Whether `nix` is the default snapshotter of nerdctl and ctr (`CONTAINERD_SNAPSHOTTER`).
+      '';
+    };
+
+    resolver.enable = mkOption {
+      type = types.bool;
+      description = ''
+        Whether the daemon serves store paths as images on a loopback address, so that every client of containerd runs
+        `nix:0/nix/store/…`. The token that clients show is made on the node, readable by root alone.
+      '';
+    };
+
+    imageService.enable = mkOption {
+      type = types.bool;
+      description = ''
+        Whether the daemon serves CRI's image service in front of containerd's, on its own socket.
+      '';
+    };
+  };
+
+  # The file that an option's settings give.
+  generate = cfg: format.generate "config.toml" (settings.render cfg.settings);
+
+  # Whether somebody gave a file of their own; `options` are those of the daemon.
+  hasOwnFile = options: options.configFile.highestPrio < (lib.mkOptionDefault null).priority;
+
+  # `name`: what the daemon's options are called.
+  assertions =
+    {
+      name,
+      cfg,
+      ownFile,
+    }:
+    settings.assertions "${name}.settings" cfg.settings
+    ++ [
+      {
+        assertion = !ownFile || settings.render cfg.settings == { };
+        message =
+          "${name}.configFile replaces ${name}.settings as a whole, but both are set (settings: "
+          + "${lib.concatStringsSep ", " (lib.attrNames (settings.render cfg.settings))}). Put them into the file, or remove configFile.";
+      }
+    ];
+}

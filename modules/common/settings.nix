@@ -1,0 +1,131 @@
+# The daemon's configuration file (docs/configuration.md) as options, and as a file.
+{ lib }:
+let
+  inherit (lib) literalMD mkOption types;
+
+  duration = types.strMatching "[0-9]+(ms|s|m|h)";
+
+  # A key that is left out of the file unless it is set, so that the daemon's own default stays the one truth.
+  key =
+    type: default: description:
+    mkOption {
+      type = types.nullOr type;
+      default = null;
+      defaultText = literalMD "the daemon's, ${
+        if default == null then "none" else "`${builtins.toJSON default}`"
+      }";
+      inherit description;
+    };
+
+  keys = {
+    address = key types.str defaults.address "Unix socket of the daemon.";
+    root = key types.str defaults.root ''
+      Directory of metadata, snapshots and GC roots, as the host and the Nix daemon name it.
+    '';
+    view = key (types.enum [
+      "auto"
+      "overlay"
+      "binds"
+      "store"
+    ]) "auto" "How store paths are shown in containers.";
+    recover = key (types.enum [
+      "auto"
+      "off"
+    ]) "auto" "Whether the closure of a layer without annotations is learnt from its mount points.";
+    containerd_address = key types.str "/run/containerd/containerd.sock" "containerd's socket.";
+    image_service = {
+      enable = key types.bool false "Whether CRI's image service is served on {option}`address`.";
+      containerd_address = key types.str null "containerd's socket for images, if not `containerd_address`.";
+      snapshotter = key types.str "nix" "What the proxy plugin is called in containerd's configuration.";
+    };
+    nix = {
+      store = key types.str "auto" "Store URI as Nix takes it.";
+      backend = key (types.enum [
+        "auto"
+        "daemon"
+        "nix-store"
+      ]) "auto" "How the store is reached.";
+      nix_store = key types.str "nix-store" "The program; Nix's others are taken from beside it.";
+      substituters = key (types.listOf types.str) null "Caches to use instead of those of nix.conf.";
+      concurrency = key (types.ints.between 1 64) 4 "How many realises run at once.";
+    };
+    resolver = {
+      address = key types.str null "Loopback address and port of the registry that serves store paths.";
+      deadline = key duration "5m" "How long a pull of a store path waits for a realise.";
+      build = key (types.enum [
+        "never"
+        "drv"
+        "flake"
+      ]) "never" "What this node may build.";
+      build_timeout = key duration "1h" "How long a build or an evaluation may take.";
+    };
+    prepare = {
+      wait = key (types.enum [
+        "prepare"
+        "apply"
+      ]) "prepare" "Where the unpacking of a Nix layer waits for Nix.";
+      deadline = key duration "5m" "How long a call waits for a realise.";
+    };
+    gc.grace = key duration "1h" "How long paths stay rooted that no snapshot needs yet.";
+  };
+
+  # What modules have to know when the file does not say it.
+  defaults = {
+    address = "/run/nix-snapshotter/nix-snapshotter.sock";
+    root = "/var/lib/containerd/io.containerd.snapshotter.v1.nix";
+    resolver = "127.0.0.1:7373";
+  };
+
+  # Without keys that are not set, and tables that are empty then.
+  render =
+    settings:
+    lib.filterAttrs (_: value: value != null && value != { }) (
+      lib.mapAttrs (
+        _: value: if lib.isAttrs value && !lib.isDerivation value then render value else value
+      ) settings
+    );
+in
+{
+  inherit defaults keys render;
+
+  option =
+    { format }:
+    mkOption {
+      type = types.submodule {
+        freeformType = format.type;
+        options = keys;
+      };
+      default = { };
+      example = {
+        view = "binds";
+        gc.grace = "24h";
+      };
+      description = ''
+        The daemon's configuration file, `config.toml`; docs/configuration.md describes its keys.
+      '';
+    };
+
+  # What the daemon will use where a key is not set.
+  effective = settings: {
+    address = if settings.address == null then defaults.address else settings.address;
+    root = if settings.root == null then defaults.root else settings.root;
+  };
+
+  # What is wrong with settings for sure; `name` is the option they are.
+  assertions = name: settings: [
+    {
+      assertion = !settings ? external_builder;
+      message =
+        "${name}.external_builder is a key of the Go version, and this daemon refuses to start with keys it does not know. "
+        + "Paths are substituted; to let this node build what images name, set ${name}.resolver.build = \"drv\" or \"flake\".";
+    }
+    {
+      assertion =
+        settings.resolver.address == null
+        || builtins.match "(127(\\.[0-9]{1,3}){3}|\\[::1]):[0-9]{1,5}" settings.resolver.address != null;
+      message =
+        "${name}.resolver.address is \"${toString settings.resolver.address}\": whoever reaches the resolver could make this "
+        + "node pull, so it is a loopback address with a port, such as \"${defaults.resolver}\".";
+    }
+  ];
+}

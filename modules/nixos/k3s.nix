@@ -1,0 +1,4 @@
+# Part of what ./system has: its parts know of each other.
+{
+  imports = [ ./system ];
+}

@@ -1,0 +1,24 @@
+# services.preload-containerd: images for the system's containerd.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  cfg = config.services.preload-containerd;
+  preload = import ../../common/preload.nix { inherit lib pkgs; };
+  units = import ../../common/units.nix { inherit lib; };
+in
+{
+  options.services.preload-containerd = preload.options { address = "/run/containerd/containerd.sock"; };
+
+  config = lib.mkIf (cfg.enable && cfg.targets != [ ]) {
+    systemd.services.preload-containerd = units.convertServiceToNixOS (
+      preload.service {
+        inherit cfg;
+        inherit (config.services.nix-snapshotter) package;
+      }
+    );
+  };
+}
