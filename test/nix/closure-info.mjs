@@ -14,7 +14,7 @@ const write = (name, items) =>
   writeFileSync(`${outputs.out}/${name}`, items.map((item) => `${item}\n`).join(''));
 
 mkdirSync(outputs.out);
-write('store-paths', closure.map(({ path }) => path).sort());
+write('store-paths', closure.map(({ path }) => path).toSorted());
 write('registration', lines);
 writeFileSync(
   `${outputs.out}/total-nar-size`,

@@ -89,6 +89,13 @@ in
         ${checkPhase}
       '';
   writeText = name: text: pkgs.writeTextFile { inherit name text; };
+  writeTextDir =
+    path: text:
+    pkgs.writeTextFile {
+      inherit text;
+      name = baseNameOf path;
+      destination = "/${path}";
+    };
   writeScript =
     name: text:
     pkgs.writeTextFile {
@@ -209,6 +216,42 @@ in
       __structuredAttrs = true;
       exportReferencesGraph.closure = rootPaths;
     };
+
+  mkShell =
+    {
+      packages ? [ ],
+      shellHook ? "",
+    }:
+    derive "nix-shell" { nativeBuildInputs = packages; } "touch $out";
+
+  # A NixOS test that evaluates to a derivation, but runs nowhere: no machine is evaluated.
+  testers.runNixOSTest =
+    {
+      imports,
+      defaults ? { },
+      node ? { },
+    }:
+    let
+      tests = map (test: pkgs.callPackage test { }) imports;
+      test = lib.foldl' (all: one: all // one) { } tests;
+      known = [
+        "defaults"
+        "extraPythonPackages"
+        "globalTimeout"
+        "interactive"
+        "meta"
+        "name"
+        "node"
+        "nodes"
+        "skipLint"
+        "skipTypeCheck"
+        "testScript"
+      ];
+      unknown = lib.subtractLists known (lib.attrNames test);
+    in
+    lib.throwIf (unknown != [ ]) "runNixOSTest: no option of a test: ${lib.concatStringsSep ", " unknown}" (
+      derive "vm-test-run-${test.name}" { } ''echo "a test on virtual machines needs nixpkgs" >&2; exit 1''
+    );
 
   formats =
     let

@@ -5,7 +5,7 @@
   platforms,
 }:
 let
-  arch =
+  ociArch =
     {
       x86_64 = "amd64";
       aarch64 = "arm64";
@@ -21,7 +21,7 @@ in
         tag ? "latest",
         copyToRoot ? null,
         config ? { },
-        architecture ? arch,
+        architecture ? ociArch,
         created ? "1970-01-01T00:00:01Z",
       }:
       let
@@ -51,6 +51,28 @@ in
           printf '[{"Config":"%s.json","RepoTags":["${lib.toLower name}:${tag}"],"Layers":["%s/layer.tar"]}]' $id $diffId \
             > image/manifest.json
           tar --create --gzip --file $out --sort=name --mtime=@1 --owner=0 --group=0 -C image .
+        '';
+
+    # By skopeo of the node, whose registry is on its loopback.
+    pullImage =
+      {
+        imageName,
+        imageDigest,
+        hash,
+        finalImageName ? imageName,
+        finalImageTag ? "latest",
+        os ? "linux",
+        arch ? ociArch,
+      }:
+      pkgs.runCommand "docker-image-${baseNameOf finalImageName}-${finalImageTag}.tar"
+        {
+          outputHashMode = "flat";
+          outputHash = hash;
+          LD_LIBRARY_PATH = "/opt/registry-tools/lib";
+        }
+        ''
+          /opt/registry-tools/bin/skopeo --override-os ${os} --override-arch ${arch} copy --src-tls-verify=false \
+            docker://${imageName}@${imageDigest} docker-archive://$out:${finalImageName}:${finalImageTag}
         '';
   };
 }
