@@ -53,7 +53,17 @@ const program = yargs(hideBin(process.argv))
           'copy-to-root',
           many('store directory to link at /, or JSON file with a list of them; repeatable'),
         )
-        .option('from-image', one('base image: OCI layout, OCI archive or docker archive'))
+        .option(
+          'from-image',
+          one('base image: OCI layout, OCI archive, docker archive, or JSON image of nlewo/nix2container'),
+        )
+        .option('layered', {
+          type: 'boolean',
+          default: false,
+          describe: 'layers hold the store paths, for any client; this snapshotter downloads none of them',
+        })
+        .option('perms', one('JSON file: owners and modes of what --copy-to-root shows'))
+        .option('fake-root', one('tar file that becomes the topmost layer as it is'))
         .option('ref', one('image name; default: nix:0OUT:latest in the store, else localhost/FILE:latest'))
         .option('platform', one('os/arch[/variant]; default: what the programs in the image are built for'))
         .option('format', {
@@ -95,6 +105,37 @@ const program = yargs(hideBin(process.argv))
         `${result.out}: ${result.ref} for ${formatPlatform(result.platform)}, ${result.storePaths} store paths, ` +
           `manifest ${result.digest}`,
       );
+    },
+  )
+  .command(
+    'index <images..>',
+    'Join images for different platforms into one image index',
+    (y) =>
+      y
+        .positional('images', {
+          type: 'string',
+          array: true,
+          demandOption: true,
+          describe: 'OCI layouts, OCI archives or docker archives of one image each',
+        })
+        .option('out', {
+          ...one('file (or, for oci-layout, directory) to write'),
+          alias: 'o',
+          demandOption: true,
+        })
+        .option('ref', one('image name; default: nix:0OUT:latest in the store, else localhost/FILE:latest'))
+        .option('format', {
+          choices: ['oci-archive', 'oci-layout'] as const,
+          default: 'oci-archive' as const,
+          describe: 'what to write',
+        }),
+    async (argv) => {
+      const [{ indexImages }, { formatPlatform }] = await Promise.all([
+        import('../src/image/index-images.ts'),
+        import('../src/image/platform.ts'),
+      ]);
+      const { ref, digest, platforms } = await indexImages(defined(argv));
+      print(`${argv.out}: ${ref} for ${platforms.map(formatPlatform).join(', ')}, index ${digest}`);
     },
   )
   .command(

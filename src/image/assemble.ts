@@ -19,12 +19,17 @@ const BASE_DIGEST_ANNOTATION = 'org.opencontainers.image.base.digest';
 /** Registries commonly refuse manifests of more than 4 MiB. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
+/** A layer that goes on top of the base image. */
+export interface AddedLayer {
+  readonly layer: OutputLayer;
+  /** What it holds, for the image's history. */
+  readonly comment: string;
+}
+
 /**
- * Puts a Nix layer, and the layer of links that goes with it, on a base image: merged config, history, diff ids,
- * manifest. Pure.
+ * Puts layers on a base image: merged config, history, diff ids, manifest. Pure.
  *
- * @param nixLayer without annotations; those for `closure` are added here. None for an image that names no store path.
- * @param rootLinks the links at the container's root, where there are any.
+ * @param added the lowest first.
  * @throws StatusError ResourceExhausted when so many paths are annotated that the manifest grows beyond 4 MiB.
  */
 export function assembleImage(parts: {
@@ -32,13 +37,10 @@ export function assembleImage(parts: {
   readonly platform: Platform;
   readonly base: BaseImage;
   readonly config: RunConfig;
-  readonly closure: LayerClosure;
-  readonly nixLayer?: OutputLayer;
-  readonly rootLinks?: OutputLayer;
+  readonly added: readonly AddedLayer[];
 }): OutputImage {
-  const { ref, platform, base, rootLinks } = parts;
-  const nixLayer = parts.nixLayer === undefined ? [] : [annotated(parts.nixLayer, parts.closure)];
-  const layers = [...base.layers, ...nixLayer, ...(rootLinks === undefined ? [] : [rootLinks])];
+  const { ref, platform, base, added } = parts;
+  const layers = [...base.layers, ...added.map(({ layer }) => layer)];
   const author = base.config['author'];
   const configBytes = encodeJson({
     created: CREATED,
@@ -48,11 +50,7 @@ export function assembleImage(parts: {
     ...(platform.variant === undefined ? {} : { variant: platform.variant }),
     config: mergeRunConfig(base.config.config ?? {}, parts.config),
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
-    history: [
-      ...base.history,
-      ...nixLayer.map(() => historyEntry('Nix store paths')),
-      ...(rootLinks === undefined ? [] : [historyEntry('links to Nix store paths')]),
-    ],
+    history: [...base.history, ...added.map(({ comment }) => historyEntry(comment))],
   });
   const config = { descriptor: describe(MEDIA.ociConfig, configBytes), bytes: configBytes };
   const manifest = describeManifest(
@@ -70,15 +68,20 @@ export function assembleImage(parts: {
   return { ref, platform, manifest, config, layers };
 }
 
-function historyEntry(comment: string): History {
-  return { created: CREATED, created_by: 'nix2container', comment };
-}
-
-/** With what containerd hands to the snapshotter as labels. */
-function annotated(layer: OutputLayer, closure: LayerClosure): OutputLayer {
+/** A layer that names a closure, with what containerd hands to the snapshotter as labels. */
+export function nixLayer(layer: OutputLayer, closure: LayerClosure): AddedLayer {
   const { descriptor } = layer;
   const annotations = { ...closureAnnotations(closure), [LAYER_DIGEST_ANNOTATION]: descriptor.digest };
-  return { ...layer, descriptor: { ...descriptor, annotations } };
+  return { layer: { ...layer, descriptor: { ...descriptor, annotations } }, comment: 'Nix store paths' };
+}
+
+/** The layer of what is shown at the container's root. */
+export function rootLayer(layer: OutputLayer): AddedLayer {
+  return { layer, comment: 'links to Nix store paths' };
+}
+
+function historyEntry(comment: string): History {
+  return { created: CREATED, created_by: 'nix2container', comment };
 }
 
 function closureAnnotations(closure: LayerClosure): Record<string, string> {

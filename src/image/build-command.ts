@@ -1,13 +1,11 @@
 import { storePathName, type StorePath } from '../closure/store-path.ts';
-import { buildImage, type BuildResult, type OutputFormat } from './build.ts';
+import { type BuildDeps, buildImage, type BuildResult, type OutputFormat } from './build.ts';
 import { readInput, storePathArgument } from './build-inputs.ts';
 import type { Compression } from './compression.ts';
 import { parseRunConfig, type RunConfig } from './image-config.ts';
 import { imageName, repositoryName } from './image-name.ts';
 import { mergeRunConfig } from './merge-config.ts';
-import type { NixQuery } from './nix-query.ts';
 import { parsePlatform } from './platform.ts';
-import type { StoreFiles } from './store-files.ts';
 import { UsageError } from './usage-error.ts';
 
 /** The flags of `nix2container build`, as texts. */
@@ -23,6 +21,9 @@ export interface BuildFlags {
   readonly format: OutputFormat;
   readonly compression: Compression;
   readonly annotate: 'closure' | 'paths';
+  readonly layered: boolean;
+  readonly perms?: string;
+  readonly fakeRoot?: string;
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly env: readonly string[];
@@ -39,8 +40,10 @@ export interface BuildFlags {
  */
 export async function buildCommand(
   flags: BuildFlags,
-  deps: { readonly store: StoreFiles; readonly nix: NixQuery },
+  deps: BuildDeps,
 ): Promise<BuildResult & { readonly out: string }> {
+  if (flags.layered && flags.annotate === 'paths')
+    throw new UsageError('--layered names the closure by a closureInfo: leave --annotate paths out');
   const { out, storePaths } = await splitArguments(flags);
   const { config, unknown } = await readConfig(flags);
   const result = await buildImage(
@@ -53,7 +56,10 @@ export async function buildCommand(
       copyToRoot: flags.copyToRoot,
       storePaths,
       annotate: flags.annotate,
+      layered: flags.layered,
       ...(flags.closure === undefined ? {} : { closureFile: flags.closure }),
+      ...(flags.perms === undefined ? {} : { perms: flags.perms }),
+      ...(flags.fakeRoot === undefined ? {} : { fakeRoot: flags.fakeRoot }),
       ...(flags.fromImage === undefined ? {} : { fromImage: flags.fromImage }),
       ...(flags.platform === undefined ? {} : { platform: parsePlatform(flags.platform) }),
     },

@@ -1,9 +1,7 @@
 import { createWriteStream } from 'node:fs';
-import { PassThrough, type Transform } from 'node:stream';
+import { PassThrough, type Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip, createZstdCompress } from 'node:zlib';
-import { layerTar } from '../closure/layer-tar.ts';
-import type { LayerEntry } from '../closure/nix-layer.ts';
 import { type Compression, LAYER_MEDIA_TYPES } from './compression.ts';
 import type { Descriptor } from './descriptor.ts';
 import { Digester } from './digest.ts';
@@ -23,18 +21,14 @@ const COMPRESSORS: Readonly<Record<Compression, () => Transform>> = {
 };
 
 /**
- * Writes a layer: {@link layerTar}, compressed. Same entries, same bytes.
+ * Writes a layer. Same tar, same bytes.
  *
  * @param file where the blob is written; its directory exists.
  */
-export async function writeLayer(
-  entries: readonly LayerEntry[],
-  compression: Compression,
-  file: string,
-): Promise<LayerBlob> {
+export async function writeLayer(tar: Readable, compression: Compression, file: string): Promise<LayerBlob> {
   const diff = new Digester();
   const blob = new Digester();
-  await pipeline(layerTar(entries), diff, COMPRESSORS[compression](), blob, createWriteStream(file));
+  await pipeline(tar, diff, COMPRESSORS[compression](), blob, createWriteStream(file));
   return {
     descriptor: { mediaType: LAYER_MEDIA_TYPES[compression], digest: blob.digest(), size: blob.size },
     diffId: diff.digest(),

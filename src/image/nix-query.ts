@@ -6,12 +6,15 @@ import { execa, ExecaError } from 'execa';
 import { pack } from 'tar-stream';
 import { parseStorePath, type StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
+import { parseRegistration } from '../nix/registration.ts';
 import { type Platform, platformOfNixSystem } from './platform.ts';
 
 /** What building asks of Nix; the host's `nix-store`, `nix-build` and `nix-instantiate` programs. */
 export interface NixQuery {
   /** The closure of valid paths, sorted, each once. */
   closure(roots: readonly StorePath[]): Promise<readonly StorePath[]>;
+  /** What each of these valid paths refers to. */
+  references(paths: readonly StorePath[]): Promise<ReadonlyMap<StorePath, readonly StorePath[]>>;
   /** Makes a `closureInfo` output (a directory with the file `store-paths`) that refers to all of `closure`. */
   closureInfo(roots: readonly StorePath[], closure: readonly StorePath[]): Promise<StorePath>;
   /** Nix's current system; undefined when Nix cannot tell. */
@@ -23,6 +26,10 @@ export class NixPrograms implements NixQuery {
   async closure(roots: readonly StorePath[]): Promise<readonly StorePath[]> {
     const lines = (await run('nix-store', ['--query', '--requisites', ...roots])).split('\n');
     return [...new Set(lines.filter((line) => line !== '').map(checked))].toSorted();
+  }
+
+  async references(paths: readonly StorePath[]): Promise<ReadonlyMap<StorePath, readonly StorePath[]>> {
+    return parseRegistration(await run('nix-store', ['--dump-db', ...paths]));
   }
 
   /**

@@ -28,14 +28,41 @@ export interface OutputBlob {
   readonly open: () => Promise<Readable>;
 }
 
-/** All blobs, each once, sorted by digest. */
+/** What a layout holds of one image or index. */
+export interface OutputSet {
+  /** Full reference. */
+  readonly ref: string;
+  /** As `index.json` has it, without annotations. */
+  readonly target: Descriptor;
+  readonly blobs: readonly OutputBlob[];
+}
+
+/** All blobs of an image. */
 export function blobsOf(image: OutputImage): readonly OutputBlob[] {
-  const blobs = new Map<string, OutputBlob>();
-  for (const { descriptor, bytes } of [image.manifest, image.config]) {
-    blobs.set(descriptor.digest, { descriptor, open: async () => Readable.from([bytes]) });
-  }
-  for (const layer of image.layers) blobs.set(layer.descriptor.digest, layer);
+  return distinct([memoryBlob(image.manifest), memoryBlob(image.config), ...image.layers]);
+}
+
+/** A finished image as a layout holds it. */
+export function setOf(image: OutputImage): OutputSet {
+  const target = { ...image.manifest.descriptor, platform: { ...image.platform } };
+  return { ref: image.ref, target, blobs: blobsOf(image) };
+}
+
+/** Each blob once, sorted by digest. */
+export function distinct(all: readonly OutputBlob[]): readonly OutputBlob[] {
+  const blobs = new Map(all.map((blob) => [blob.descriptor.digest, blob]));
   return [...blobs.values()].toSorted((a, b) => (a.descriptor.digest < b.descriptor.digest ? -1 : 1));
+}
+
+/** A blob that is held in memory. */
+export function memoryBlob({
+  descriptor,
+  bytes,
+}: {
+  readonly descriptor: Descriptor;
+  readonly bytes: Buffer;
+}): OutputBlob {
+  return { descriptor, open: async () => Readable.from([bytes]) };
 }
 
 /** The file of a blob in an OCI layout. */
@@ -44,11 +71,12 @@ export function blobFile(digest: string): string {
 }
 
 /** The descriptor that `index.json` holds, named as containerd's and the OCI layout's annotations ask. */
-export function indexEntry(image: OutputImage): Descriptor {
+export function indexEntry({ ref, target }: OutputSet): Descriptor {
+  const { platform, ...descriptor } = target;
   return {
-    ...image.manifest.descriptor,
-    annotations: { [NAME_ANNOTATION]: image.ref, [REF_ANNOTATION]: tagOf(image.ref) },
-    platform: { ...image.platform },
+    ...descriptor,
+    annotations: { [NAME_ANNOTATION]: ref, [REF_ANNOTATION]: tagOf(ref) },
+    ...(platform ? { platform } : {}),
   };
 }
 
@@ -65,7 +93,7 @@ export function dockerManifest(image: OutputImage, config: string, layers: reado
 
 /** Descriptor of bytes that only an archive holds. */
 export function fileBlob(bytes: Buffer): OutputBlob {
-  return { descriptor: describe('', bytes), open: async () => Readable.from([bytes]) };
+  return memoryBlob({ descriptor: describe('', bytes), bytes });
 }
 
 function tagOf(ref: string): string {

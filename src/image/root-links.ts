@@ -1,12 +1,21 @@
 import type { LayerEntry, StoreEntry } from '../closure/nix-layer.ts';
 import { STORE_DIR, type StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
+import { type Ownership, ownershipIn, type Perm } from './perms.ts';
 
 /** One file tree that is shown at the container's root by links. */
 export interface RootTree {
   readonly from: StorePath;
   /** Everything below `from`, relative to it. */
   readonly entries: readonly LayerEntry[];
+}
+
+/**
+ * An entry of the layer that is shown at the container's root. With an owner it is not the link, but the file or link itself that
+ * it leads to.
+ */
+export interface RootEntry extends LayerEntry {
+  readonly ownership?: Ownership;
 }
 
 const NIX_LAYER = 'the Nix layer';
@@ -18,24 +27,29 @@ const STORE_PREFIX = `${STORE_DIR.slice(1)}/`;
  * `writeNixClosureLayer`.
  *
  * @param nixLayer what lies below these links.
+ * @param perms who owns what; each must be for one of the trees.
  * @returns nothing when the trees are empty.
  * @throws StatusError InvalidArgument naming both sources when two of them, or a tree and the Nix layer, claim one path
- *   and are not directories. All below the store directory is the Nix layer's.
+ *   and are not directories, or naming the path of a perm that is no tree's. All below the store directory is the Nix layer's.
  */
 export function planRootLinks(
   trees: readonly RootTree[],
   nixLayer: readonly LayerEntry[],
-): readonly LayerEntry[] {
+  perms: readonly Perm[] = [],
+): readonly RootEntry[] {
+  for (const { path } of perms) if (!trees.some(({ from }) => from === path)) throw useless(path);
   const below = new Map(nixLayer.map(({ path, entry }) => [path, entry.kind]));
-  const plan = new Map<string, { entry: StoreEntry; source: string }>();
-  const add = (path: string, entry: StoreEntry, source: string): void => {
+  const plan = new Map<string, { entry: StoreEntry; source: string; ownership?: Ownership }>();
+  const add = (path: string, entry: StoreEntry, source: StorePath): void => {
     const there = below.get(path);
     if (path.startsWith(STORE_PREFIX) || (there !== undefined && !bothDirectories(there, entry.kind))) {
       throw conflict(path, NIX_LAYER, source);
     }
     const planned = plan.get(path);
-    if (planned === undefined) plan.set(path, { entry, source });
-    else if (!bothDirectories(planned.entry.kind, entry.kind)) throw conflict(path, planned.source, source);
+    if (planned !== undefined && !bothDirectories(planned.entry.kind, entry.kind))
+      throw conflict(path, planned.source, source);
+    const ownership = ownershipIn(perms, source, `${source}/${path}`) ?? planned?.ownership;
+    plan.set(path, { entry, source, ...(ownership === undefined ? {} : { ownership }) });
   };
   for (const tree of trees) {
     for (const { path, entry } of tree.entries) {
@@ -44,9 +58,13 @@ export function planRootLinks(
     }
   }
   return [...plan]
-    .map(([path, { entry }]) => ({ path, entry, key: sortKey(path) }))
+    .map(([path, planned]) => ({ path, planned, key: sortKey(path) }))
     .toSorted((a, b) => Buffer.compare(a.key, b.key))
-    .map(({ path, entry }) => ({ path, entry }));
+    .map(({ path, planned: { entry, ownership } }) => ({
+      path,
+      entry,
+      ...(ownership === undefined ? {} : { ownership }),
+    }));
 }
 
 /**
@@ -91,5 +109,13 @@ function conflict(path: string, first: string, second: string): StatusError {
     'InvalidArgument',
     `/${path} in the image is claimed by ${first} and by ${second}: leave one of them out of copy-to-root, ` +
       'or join them before (buildEnv)',
+  );
+}
+
+function useless(path: StorePath): StatusError {
+  return new StatusError(
+    'InvalidArgument',
+    `perms for ${path}: it is not among copy-to-root, and what containers see in the store has the owner and modes of the store: ` +
+      'add it to copy-to-root, or leave the perms out',
   );
 }

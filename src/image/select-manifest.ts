@@ -70,13 +70,10 @@ export async function bestManifest(
  *   list what there is.
  */
 export async function selectManifest(set: ImageSet, wanted: Platform | undefined): Promise<PlatformManifest> {
-  const manifests: PlatformManifest[] = [];
-  for (const target of targetsOf(set)) manifests.push(...(await listManifests(set, target)));
+  const manifests = await manifestsOf(set);
   const [only] = manifests;
-  if (only === undefined)
-    throw new StatusError('NotFound', `${set.path}: its index names no image manifest it holds`);
   if (wanted === undefined) {
-    if (manifests.length === 1) return only;
+    if (only !== undefined && manifests.length === 1) return only;
     throw new StatusError(
       'InvalidArgument',
       `${set.path}: holds ${available(manifests)}: choose one by --platform`,
@@ -93,6 +90,18 @@ export async function selectManifest(set: ImageSet, wanted: Platform | undefined
     `${set.path}: no image for ${formatPlatform(wanted)} in it, only ${available(manifests)}: ` +
       'use another base image or set --platform',
   );
+}
+
+/**
+ * The manifests of the one image of a set: at least one, several where it is for several platforms.
+ *
+ * @throws StatusError InvalidArgument when the set holds several images, NotFound when it has no manifest.
+ */
+export async function manifestsOf(set: ImageSet): Promise<readonly PlatformManifest[]> {
+  const manifests: PlatformManifest[] = [];
+  for (const target of targetsOf(set)) manifests.push(...(await listManifests(set, target)));
+  if (manifests.length > 0) return manifests;
+  throw new StatusError('NotFound', `${set.path}: its index names no image manifest it holds`);
 }
 
 /**

@@ -54,7 +54,7 @@ export class StoreFiles {
   /** Where a file of the container is on this host, links followed inside the store; undefined without one. */
   async realFile(path: string): Promise<string | undefined> {
     const file = await this.#resolve(path);
-    return file === undefined ? undefined : this.#real(file);
+    return file === undefined ? undefined : this.hostPath(file);
   }
 
   /** The first `length` bytes of a file given by its path in the container, links followed; undefined without one. */
@@ -118,14 +118,14 @@ export class StoreFiles {
 
   async #list(dir: string): Promise<Dirent<Buffer>[]> {
     try {
-      return await readdir(this.#real(dir), { withFileTypes: true, encoding: 'buffer' });
+      return await readdir(this.hostPath(dir), { withFileTypes: true, encoding: 'buffer' });
     } catch (cause) {
       throw new StatusError('Internal', `${dir}: cannot be read: ${messageOf(cause)}`, { cause });
     }
   }
 
   async #entry(path: string): Promise<StoreEntry | undefined> {
-    const real = this.#real(path);
+    const real = this.hostPath(path);
     let info: Stats;
     try {
       info = await lstat(real);
@@ -142,7 +142,8 @@ export class StoreFiles {
     );
   }
 
-  #real(path: string): string {
+  /** Where a path below `/nix/store` is on this host; links are not followed. */
+  hostPath(path: string): string {
     return this.realStoreDir + path.slice(STORE_DIR.length);
   }
 }

@@ -4,6 +4,8 @@ export interface TarHeader {
   readonly type: string;
   readonly size: number;
   readonly linkName: string;
+  /** True for a device 0:0. */
+  readonly isNullDevice: boolean;
 }
 
 const BLOCK = 512;
@@ -27,6 +29,7 @@ export function decodeTarHeader(block: Buffer): TarHeader | 'end' | undefined {
     type: block[156] === 0 ? '0' : String.fromCharCode(block[156] ?? 0),
     size,
     linkName: text(block, 157, 100),
+    isNullDevice: number(block, 329, 8) === 0 && number(block, 337, 8) === 0,
   };
 }
 

@@ -25,7 +25,7 @@ export async function indexTar(file: FileHandle, path: string): Promise<Readonly
   const { size: fileSize } = await file.stat();
   const entries = new Map<string, TarEntry>();
   const links = new Map<string, string>();
-  for await (const { header, offset } of headers(file, fileSize, path)) {
+  for await (const { header, offset } of tarHeaders(file, fileSize, path)) {
     const name = safeName(header.name, path);
     switch (header.type) {
       case '0':
@@ -59,7 +59,13 @@ export async function indexTar(file: FileHandle, path: string): Promise<Readonly
   return entries;
 }
 
-async function* headers(
+/**
+ * The headers of an uncompressed tar file in turn, with what its extensions say, and where their contents begin.
+ *
+ * @param path of the archive, for messages.
+ * @throws StatusError InvalidArgument for a broken or overlong header; DataLoss when the archive ends early.
+ */
+export async function* tarHeaders(
   file: FileHandle,
   fileSize: number,
   path: string,
@@ -135,7 +141,12 @@ async function readExact(file: FileHandle, position: number, length: number, pat
   return buffer;
 }
 
-function safeName(name: string, path: string): string {
+/**
+ * The name of an entry without empty and `.` parts.
+ *
+ * @throws StatusError InvalidArgument for one that is absolute or has `..` or a NUL.
+ */
+export function safeName(name: string, path: string): string {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (name.startsWith('/') || parts.includes('..') || name.includes('\0')) {
     throw invalid(path, name, 'has a name that leads out of the archive');
@@ -173,6 +184,7 @@ function untilZero(bytes: Buffer): string {
   return bytes.toString('utf8', 0, end < 0 ? bytes.length : end);
 }
 
-function invalid(path: string, name: string, what: string): StatusError {
+/** What is wrong with an entry of an archive. */
+export function invalid(path: string, name: string, what: string): StatusError {
   return new StatusError('InvalidArgument', `${path}: entry ${JSON.stringify(name.slice(0, 300))} ${what}`);
 }

@@ -7,13 +7,14 @@ import { decompressor, detectCompression } from './compression.ts';
 import { Digester, nowhere } from './digest.ts';
 import {
   blobFile,
-  blobsOf,
   dockerManifest,
   fileBlob,
   indexEntry,
   indexJson,
   LAYOUT_JSON,
   type OutputImage,
+  type OutputSet,
+  setOf,
 } from './output-image.ts';
 import type { Readable } from 'node:stream';
 
@@ -30,22 +31,29 @@ const EPOCH = new Date(0);
  * does. The file appears under its name only when complete. Same image, same bytes.
  */
 export async function writeOciArchive(image: OutputImage, out: string): Promise<void> {
-  const blobs = blobsOf(image).map(({ descriptor, open }) => ({
+  const docker = dockerManifest(
+    image,
+    blobFile(image.config.descriptor.digest),
+    image.layers.map((layer) => blobFile(layer.descriptor.digest)),
+  );
+  await writeOciSetArchive(setOf(image), out, [inMemory('manifest.json', docker)]);
+}
+
+/** As {@link writeOciArchive}, of an index of several images, which is no docker archive. */
+export async function writeOciSetArchive(
+  set: OutputSet,
+  out: string,
+  more: readonly ArchiveFile[] = [],
+): Promise<void> {
+  const blobs = set.blobs.map(({ descriptor, open }) => ({
     name: blobFile(descriptor.digest),
     size: descriptor.size,
     open,
   }));
   const files = [
     ...blobs,
-    inMemory('index.json', indexJson([indexEntry(image)])),
-    inMemory(
-      'manifest.json',
-      dockerManifest(
-        image,
-        blobFile(image.config.descriptor.digest),
-        image.layers.map((layer) => blobFile(layer.descriptor.digest)),
-      ),
-    ),
+    inMemory('index.json', indexJson([indexEntry(set)])),
+    ...more,
     inMemory('oci-layout', LAYOUT_JSON),
   ];
   await writeTar(['blobs/', 'blobs/sha256/'], files, out);

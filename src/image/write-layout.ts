@@ -6,32 +6,24 @@ import { pipeline } from 'node:stream/promises';
 import { errnoOf } from '../errors.ts';
 import { type Descriptor, parseIndex } from './descriptor.ts';
 import { NAME_ANNOTATION } from './oci-set.ts';
-import {
-  blobFile,
-  blobsOf,
-  fileBlob,
-  indexEntry,
-  indexJson,
-  LAYOUT_JSON,
-  type OutputImage,
-} from './output-image.ts';
+import { blobFile, fileBlob, indexEntry, indexJson, LAYOUT_JSON, type OutputSet } from './output-image.ts';
 
 /**
- * Writes an image into an OCI layout directory, made when absent. Other images of the layout stay; one of the same
+ * Writes an image or index into an OCI layout directory, made when absent. Other images of the layout stay; one of the same
  * name is replaced in `index.json`, last, by one rename.
  *
  * @throws StatusError InvalidArgument when an `index.json` is there that is none.
  */
-export async function writeOciLayout(image: OutputImage, out: string): Promise<void> {
-  for (const { descriptor, open } of blobsOf(image)) {
+export async function writeOciLayout(set: OutputSet, out: string): Promise<void> {
+  for (const { descriptor, open } of set.blobs) {
     const file = join(out, blobFile(descriptor.digest));
     if (!(await exists(file))) await writeWhole(file, await open());
   }
   const others = (await readIndex(join(out, 'index.json'))).filter(
-    (entry) => entry.annotations?.[NAME_ANNOTATION] !== image.ref,
+    (entry) => entry.annotations?.[NAME_ANNOTATION] !== set.ref,
   );
   await writeFile(join(out, 'oci-layout'), LAYOUT_JSON);
-  await writeWhole(join(out, 'index.json'), await fileBlob(indexJson([...others, indexEntry(image)])).open());
+  await writeWhole(join(out, 'index.json'), await fileBlob(indexJson([...others, indexEntry(set)])).open());
 }
 
 async function readIndex(file: string): Promise<readonly Descriptor[]> {

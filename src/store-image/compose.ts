@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { LayerClosure } from '../closure/annotations.ts';
+import { layerTar } from '../closure/layer-tar.ts';
 import { type LayerEntry, planNixLayer } from '../closure/nix-layer.ts';
 import type { StorePath } from '../closure/store-path.ts';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
-import { assembleImage } from '../image/assemble.ts';
+import { assembleImage, nixLayer, rootLayer } from '../image/assemble.ts';
 import type { BaseImage } from '../image/base-image.ts';
 import type { RunConfig } from '../image/image-config.ts';
 import { writeLayer } from '../image/layer-blob.ts';
@@ -39,15 +40,19 @@ export interface ImageParts {
  */
 export async function composeImage(parts: ImageParts, store: StoreFiles): Promise<ServedImage> {
   const hasNixLayer = parts.paths.length > 0;
-  const nixLayer = planNixLayer(await store.kinds(parts.paths), parts.closure);
+  const mountPoints = planNixLayer(await store.kinds(parts.paths), parts.closure);
   const trees = await Promise.all(parts.copyToRoots.map((path) => store.tree(path)));
-  const rootLinks = planRootLinks(trees, nixLayer);
+  const rootLinks = planRootLinks(trees, mountPoints);
   const directory = await mkdtemp(join(tmpdir(), 'nix-snapshotter-'));
   try {
     const image = assembleImage({
       ...parts,
-      ...(hasNixLayer ? { nixLayer: await layerOf(nixLayer, join(directory, 'nix-layer')) } : {}),
-      ...(rootLinks.length === 0 ? {} : { rootLinks: await layerOf(rootLinks, join(directory, 'links')) }),
+      added: [
+        ...(hasNixLayer
+          ? [nixLayer(await layerOf(mountPoints, join(directory, 'nix-layer')), parts.closure)]
+          : []),
+        ...(rootLinks.length === 0 ? [] : [rootLayer(await layerOf(rootLinks, join(directory, 'links')))]),
+      ],
     });
     const { descriptor, bytes } = image.manifest;
     return {
@@ -70,7 +75,7 @@ export async function composeImage(parts: ImageParts, store: StoreFiles): Promis
 
 /** The layer's bytes in memory: empty files and links, so that it is small. */
 async function layerOf(entries: readonly LayerEntry[], name: string): Promise<OutputLayer> {
-  const { file, ...layer } = await writeLayer(entries, 'gzip', name);
+  const { file, ...layer } = await writeLayer(layerTar(entries), 'gzip', name);
   const bytes = await readFile(file);
   return { ...layer, open: async () => Readable.from([bytes]) };
 }

@@ -4,7 +4,7 @@ import { type StorePath, storePathName } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import { type Descriptor, MEDIA } from '../image/descriptor.ts';
 import type { DigestCache } from './digest-cache.ts';
-import { storeTar } from './store-tar.ts';
+import { storeTar } from '../image/store-tar.ts';
 
 /** Counts up when {@link storeTar} writes other bytes. */
 const FORMAT = 1;

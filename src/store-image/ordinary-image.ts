@@ -1,7 +1,6 @@
 import { addAbortSignal, Readable } from 'node:stream';
 import { type LayerClosure, parseLayerAnnotations } from '../closure/annotations.ts';
-import { byPopularity } from '../closure/popularity.ts';
-import { type StorePath, storePathName } from '../closure/store-path.ts';
+import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import {
   type Descriptor,
@@ -14,6 +13,7 @@ import {
 } from '../image/descriptor.ts';
 import { Verifier } from '../image/digest.ts';
 import type { BlobReader } from '../image/image-set.ts';
+import { contentOf, layerGroups, MAX_LAYERS } from '../image/layer-groups.ts';
 import { type History, type ImageConfig, parseImageConfig } from '../image/image-config.ts';
 import { listManifests, type PlatformManifest } from '../image/select-manifest.ts';
 import type { NixStore } from '../nix/store.ts';
@@ -21,10 +21,7 @@ import { recoverFromTar } from './recover-layer.ts';
 import type { LayerDigests } from './layer-digests.ts';
 import { servedReader } from './served-reader.ts';
 import type { ServedBlob, ServedImage } from './served-image.ts';
-import { storeTar } from './store-tar.ts';
-
-/** dockerd's overlay2 takes 128 layers; what a user builds on the image needs some of them. */
-const MAX_LAYERS = 100;
+import { storeTar } from '../image/store-tar.ts';
 
 /** Docker's names of layer types, and OCI's: an OCI manifest is made whatever there was. */
 const OCI_LAYER_TYPES: Readonly<Record<string, string>> = {
@@ -45,8 +42,7 @@ export interface OrdinaryImageDeps {
 
 /**
  * Makes, of an image whose layers name store paths, one whose layers hold them, for clients without our snapshotter. In place of each
- * Nix layer come layers of one store path each, the most popular first (see {@link byPopularity}), and one with all paths
- * that are left when the image would have more than {@link MAX_LAYERS}. Other layers stay, and so does the config but for diff IDs
+ * Nix layer come ordinary ones ({@link layerGroups}), so many that the image has no more than {@link MAX_LAYERS}. Other layers stay, and so does the config but for diff IDs
  * and history. A path that an earlier Nix layer has is not repeated. The same image gives the same digests, on every node.
  *
  * Only descriptors are made here: bytes are read from the store when a layer is asked for, and checked then.
@@ -159,8 +155,8 @@ async function convert(
     }
     const paths = (await deps.closures.pathsOf(closure)).filter((path) => !shown.has(path));
     for (const path of paths) shown.add(path);
-    const ordered = await byPopularity(await deps.nix.referenceGraph(paths));
-    const groups = grouped(ordered, Math.max(1, Math.floor(room / nixLayers)));
+    const most = Math.max(1, Math.floor(room / nixLayers));
+    const groups = await layerGroups(await deps.nix.referenceGraph(paths), most);
     room -= groups.length;
     nixLayers -= 1;
     parts.push(
@@ -196,13 +192,6 @@ async function convert(
   };
 }
 
-/** One group for each path, and one for all that are left when there would be more than `most`. */
-function grouped(ordered: readonly StorePath[], most: number): readonly (readonly StorePath[])[] {
-  const alone = ordered.length <= most ? ordered.length : most - 1;
-  const rest = ordered.slice(alone).toSorted();
-  return [...ordered.slice(0, alone).map((path) => [path]), ...(rest.length === 0 ? [] : [rest])];
-}
-
 /** An entry for each layer: a Nix layer's own is repeated for those that stand for it, with what is in each. */
 function historyOf(history: readonly History[], parts: readonly (readonly OrdinaryLayer[])[]): History[] {
   let at = 0;
@@ -211,11 +200,6 @@ function historyOf(history: readonly History[], parts: readonly (readonly Ordina
     const layers = parts[at++] ?? [{ paths: undefined }];
     return layers.map(({ paths }) => (paths === undefined ? entry : { ...entry, comment: contentOf(paths) }));
   });
-}
-
-function contentOf(paths: readonly StorePath[]): string {
-  const [only] = paths;
-  return only !== undefined && paths.length === 1 ? storePathName(only) : `${paths.length} Nix store paths`;
 }
 
 function layerBlob(

@@ -6,6 +6,7 @@ import { RE2JS } from 're2js';
 import { pack, type Pack } from 'tar-stream';
 import { STORE_DIR } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
+import { ownerHeader } from '../image/perms.ts';
 import { goReplaceAll } from './go-replace.ts';
 import type { RewrittenPath } from './nix2container-json.ts';
 
@@ -41,6 +42,7 @@ interface MemberHeader {
   readonly gid?: number;
   readonly uname?: string;
   readonly gname?: string;
+  readonly pax?: Readonly<Record<string, string>>;
 }
 
 interface Member {
@@ -105,14 +107,8 @@ async function collect(
     for (const { matches, mode, orMode = 0, uid, gid, uname, gname } of perms) {
       if (!matches.matcher(source).find()) continue;
       const changed = (mode ?? header.mode) | orMode;
-      header = {
-        ...header,
-        uid,
-        gid,
-        mode: changed,
-        ...(uname ? { uname } : {}),
-        ...(gname ? { gname } : {}),
-      };
+      const { pax: _, ...before } = header;
+      header = { ...before, ...ownerHeader({ uid, gid, uname, gname }), mode: changed };
     }
     // The root of the image is no member of it.
     if (name !== '') members.set(name, type === 'file' ? { header, file: real } : { header });

@@ -20,6 +20,7 @@ const FLAGS: BuildFlags = {
   format: 'oci-archive',
   compression: 'gzip',
   annotate: 'closure',
+  layered: false,
   entrypoint: [],
   cmd: [],
   env: [],

@@ -115,9 +115,10 @@ export async function makeStore(
   return real;
 }
 
-/** Nix that knows one closure. */
+/** Nix that knows one closure, in which each path refers to all that follow. */
 export function fixedNix(closure: readonly StorePath[]): NixQuery {
   return {
+    references: async (paths) => new Map(paths.map((path, at) => [path, paths.slice(at + 1)])),
     closure: async () => closure,
     closureInfo: async () => storePath('closure-info'),
     currentPlatform: async () => undefined,

@@ -22,7 +22,7 @@ const entries = planNixLayer(
 
 async function layer(t: TestContext, compression: Compression) {
   const file = join(await tempDir(t), 'layer');
-  const blob = await writeLayer(entries, compression, file);
+  const blob = await writeLayer(layerTar(entries), compression, file);
   return { blob, bytes: await readFile(file) };
 }
 

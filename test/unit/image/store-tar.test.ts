@@ -24,7 +24,7 @@ import { pipeline } from 'node:stream/promises';
 import { after, before, describe, it } from 'node:test';
 import { extract } from 'tar-stream';
 import type { StorePath } from '../../../src/closure/store-path.ts';
-import { storeTar } from '../../../src/store-image/store-tar.ts';
+import { storeTar } from '../../../src/image/store-tar.ts';
 
 const HASH = '0'.repeat(32);
 const path = (name: string) => `/nix/store/${HASH}-${name}` as StorePath;
