@@ -105,6 +105,10 @@ const program = yargs(hideBin(process.argv))
         `${result.out}: ${result.ref} for ${formatPlatform(result.platform)}, ${result.storePaths} store paths, ` +
           `manifest ${result.digest}`,
       );
+      if (result.closure.kind === 'closure-info')
+        print(
+          `nodes fetch ${result.closure.path}: copy it to their binary cache, and its closure comes along`,
+        );
     },
   )
   .command(

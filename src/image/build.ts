@@ -71,6 +71,8 @@ export interface BuildResult {
   readonly digest: string;
   /** Number of store paths. */
   readonly storePaths: number;
+  /** How the image names them. */
+  readonly closure: LayerClosure;
   readonly warnings: readonly string[];
 }
 
@@ -124,6 +126,7 @@ export async function buildImage(options: BuildOptions, deps: BuildDeps): Promis
       platform,
       digest: image.manifest.descriptor.digest,
       storePaths: contents.paths.length,
+      closure: contents.closure,
       warnings: warningsOf(options, contents, { base, fakeRoot, image }),
     };
   } finally {

@@ -48,7 +48,7 @@ describe('nix2container', { skip: unavailable ?? false }, () => {
 
   it('builds from a store path, loads and runs; a second load changes nothing', async () => {
     const { greeter } = packages;
-    await tool([
+    const built = await tool([
       'build',
       '--entrypoint',
       `${greeter}/bin/greet`,
@@ -58,6 +58,9 @@ describe('nix2container', { skip: unavailable ?? false }, () => {
       '--ref',
       'greeter:1',
     ]);
+    const info = /nodes fetch (\/nix\/store\/\S+-closure-info):/.exec(built.stdout)?.[1] ?? '';
+    const brought = await node.exec(['nix-store', '--query', '--requisites', info]);
+    assert.match(brought.stdout, new RegExp(`^${greeter}$`, 'm'));
     const loaded = await tool(['load', '/tmp/greeter.tar']);
     assert.match(loaded.stdout, /^docker\.io\/library\/greeter:1: sha256:[0-9a-f]{64}$/);
     const check = await containerd.ctr(['image', 'check', '--snapshotter', 'nix']);
