@@ -38,7 +38,7 @@ in
     };
   };
 
-  # Of login shells.
+  # Variables of login shells.
   variables =
     {
       cfg,

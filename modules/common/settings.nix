@@ -33,6 +33,13 @@ let
       "off"
     ]) "auto" "Whether the closure of a layer without annotations is learnt from its mount points.";
     containerd_address = key types.str "/run/containerd/containerd.sock" "containerd's socket.";
+    view_helper = {
+      address = key types.str "auto" "Socket of the view helper, for a rootless daemon; `off` asks none.";
+      root = key types.str "/var/lib/nix-snapshotter-view-helper" "Where the view helper keeps views and their GC roots.";
+      max_views = key (types.ints.between 1 10000) 256 "Views of one user at a time.";
+      max_paths = key (types.ints.between 1 10000000) 200000 "Store paths in all views of one user together.";
+      grace = key duration "10m" "How long the view helper keeps a view that nobody holds.";
+    };
     image_service = {
       enable = key types.bool false "Whether CRI's image service is served on {option}`address`.";
       containerd_address = key types.str null "containerd's socket for images, if not `containerd_address`.";

@@ -1,6 +1,6 @@
 /*
-  The systemd units, in systemd's own words: as home-manager takes them. The same as examples/systemd, where packages take
-  them from; a test compares.
+  The systemd units, in systemd's own words, as Home Manager takes them; `path` beside them is what they have in PATH. The same as
+  examples/systemd, where packages take them from: a test compares.
 */
 { lib }:
 let
@@ -15,7 +15,7 @@ let
   };
 in
 {
-  # For NixOS: a unit of home-manager's form as systemd.services.<name> and systemd.sockets.<name> take it.
+  # For NixOS: a unit as systemd.services.<name>, systemd.sockets.<name> and their like of users take it.
   convertServiceToNixOS =
     unit:
     let
@@ -27,8 +27,29 @@ in
       unitConfig = removeAttrs head ([ "Description" ] ++ lib.attrNames listed);
       wantedBy = unit.Install.WantedBy or [ ];
     }
+    // lib.optionalAttrs (unit ? path) { inherit (unit) path; }
     // lib.optionalAttrs (unit ? Service) { serviceConfig = unit.Service; }
     // lib.optionalAttrs (unit ? Socket) { socketConfig = unit.Socket; };
+
+  # For Home Manager, where a unit has only what it says in its PATH.
+  toHome =
+    pkgs: unit:
+    removeAttrs unit [ "path" ]
+    // {
+      Service = unit.Service // {
+        Environment = [
+          "PATH=${
+            lib.makeBinPath (
+              unit.path or [ ]
+              ++ [
+                pkgs.coreutils
+                pkgs.systemd
+              ]
+            )
+          }"
+        ];
+      };
+    };
 
   socket = address: {
     Unit = {
@@ -70,6 +91,90 @@ in
       OOMScoreAdjust = -999;
     };
     Install.WantedBy = [ "multi-user.target" ];
+  };
+
+  # The daemon of a user, in the namespaces of the user's containerd.
+  rootless = execStart: {
+    Unit = {
+      Description = "nix-snapshotter in the namespaces of rootless containerd";
+      # It enters them, so they must be there; it ends with them, and comes back with them.
+      After = [ "containerd.service" ];
+      PartOf = [ "containerd.service" ];
+      # Until RootlessKit is up there is nothing to enter.
+      StartLimitIntervalSec = 0;
+    };
+    Service = {
+      Type = "notify";
+      NotifyAccess = "all";
+      ExecStart = execStart;
+      Restart = "always";
+      RestartSec = 1;
+      KillMode = "mixed";
+    };
+    Install.WantedBy = [ "default.target" ];
+  };
+
+  # A user's containerd under RootlessKit.
+  rootlessContainerd = execStart: {
+    Unit = {
+      Description = "containerd without root";
+      # In the namespaces of root there is nothing to do for RootlessKit.
+      ConditionUser = "!root";
+      StartLimitBurst = 16;
+      StartLimitIntervalSec = 120;
+    };
+    Service = {
+      Type = "notify";
+      # containerd is a child of RootlessKit.
+      NotifyAccess = "all";
+      Delegate = "yes";
+      ExecStart = execStart;
+      Restart = "always";
+      RestartSec = 10;
+      # The namespaces end with RootlessKit, and what is left in them nobody could manage.
+      KillMode = "mixed";
+      LimitNOFILE = "infinity";
+      LimitNPROC = "infinity";
+      LimitCORE = "infinity";
+      TasksMax = "infinity";
+    };
+    Install.WantedBy = [ "default.target" ];
+  };
+
+  viewHelper = {
+    socket = {
+      Unit.Description = "Socket of the view helper of user %i";
+      Socket = {
+        ListenStream = "/run/nix-snapshotter-view-helper/%i.sock";
+        SocketUser = "%i";
+        SocketMode = "0600";
+        DirectoryMode = "0755";
+      };
+      Install.WantedBy = [ "sockets.target" ];
+    };
+
+    # `command`: without the user.
+    service = command: {
+      Unit = {
+        Description = "nix-snapshotter's views for rootless containers of user %i";
+        After = [ "nix-daemon.socket" ];
+        Requires = [ "nix-snapshotter-view-helper@%i.socket" ];
+      };
+      Service = {
+        Type = "notify";
+        NotifyAccess = "all";
+        ExecStart = "${command} --user %i";
+        Restart = "on-failure";
+        RestartSec = 1;
+        # Whoever asks is not trusted.
+        MemoryMax = "512M";
+        TasksMax = 64;
+        CapabilityBoundingSet = "CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_FOWNER CAP_CHOWN";
+        NoNewPrivileges = "yes";
+        RestrictAddressFamilies = "AF_UNIX";
+        IPAddressDeny = "any";
+      };
+    };
   };
 
   /*

@@ -175,36 +175,32 @@ let
             if freeform == { } then own else lib.mkMerge [ own freeform ];
         };
 
-  # All modules that are reached by imports, each key once; what is imported comes first.
+  # All modules that are reached by imports, each key once. Definitions of a module come after those of what it imports, and of its
+  # next sibling.
   collectModules =
     args: modules:
     let
-      go =
-        above: parent: state: module:
+      entry =
+        above: parentFile: parentKey: n: module:
         let
           unified = unify {
-            file = parent;
-            key = "${parent}:anon-${toString (length state.modules)}";
+            file = parentFile;
+            key = "${parentKey}:anon-${toString n}";
             inherit args;
           } module;
-          isPathKey = builtins.isPath module || lib.isString module || module ? key;
-          seen = state // {
-            keys = state.keys ++ optional isPathKey unified.key;
-          };
-          inner = foldl' (go (above ++ [ unified.key ]) unified.file) seen unified.imports;
-          key = if module ? key then module.key else toString module;
         in
-        if isPathKey && elem key above then
-          throw "module ${key} imports itself, by way of ${parent}"
-        else if isPathKey && elem key state.keys then
-          state
+        if elem unified.key above then
+          throw "module ${unified.key} imports itself, by way of ${parentFile}"
         else
-          inner // { modules = inner.modules ++ [ unified ]; };
+          unified // { above = above ++ [ unified.key ]; };
+      imported = parent: lib.imap1 (entry parent.above parent.file parent.key) parent.imports;
     in
-    (foldl' (go [ ] "<unknown-file>") {
-      keys = [ ];
-      modules = [ ];
-    } modules).modules;
+    lib.reverseList (
+      builtins.genericClosure {
+        startSet = lib.imap1 (entry [ ] "<unknown-file>" "") modules;
+        operator = imported;
+      }
+    );
 
   # Declarations and definitions below one prefix, as { options; config; unmatched; }.
   mergeTree =
@@ -280,7 +276,18 @@ let
     loc: decl: definitions:
     let
       option = decl.options;
-      type = option.type or lib.types.unspecified;
+      declared = option.type or lib.types.unspecified;
+      # Options within say where they were declared, too.
+      type =
+        if declared.getSubModules == null then
+          declared
+        else
+          declared.substSubModules (
+            map (module: {
+              _file = decl.file;
+              imports = [ module ];
+            }) declared.getSubModules
+          );
       all =
         definitions
         ++ optional (option ? default) {

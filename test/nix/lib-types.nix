@@ -50,6 +50,7 @@ let
       emptyValue ? { },
       getSubOptions ? _: { },
       getSubModules ? null,
+      substSubModules ? _: null,
       nestedTypes ? { },
     }:
     {
@@ -63,6 +64,7 @@ let
         emptyValue
         getSubOptions
         getSubModules
+        substSubModules
         nestedTypes
         ;
     };
@@ -80,7 +82,13 @@ let
       check = isAttrs;
       emptyValue.value = { };
       getSubOptions = loc: elemType.getSubOptions (loc ++ [ "<name>" ]);
-      getSubModules = elemType.getSubModules;
+      inherit (elemType) getSubModules;
+      substSubModules =
+        modules:
+        attrsWith {
+          elemType = elemType.substSubModules modules;
+          inherit lazy;
+        };
       nestedTypes = { inherit elemType; };
       merge =
         loc: defs:
@@ -227,6 +235,7 @@ rec {
       check = x: x == null || elemType.check x;
       emptyValue.value = null;
       inherit (elemType) getSubOptions getSubModules;
+      substSubModules = modules: nullOr (elemType.substSubModules modules);
       nestedTypes = { inherit elemType; };
       merge =
         loc: defs:
@@ -247,6 +256,7 @@ rec {
       emptyValue.value = [ ];
       getSubOptions = loc: elemType.getSubOptions (loc ++ [ "*" ]);
       inherit (elemType) getSubModules;
+      substSubModules = modules: listOf (elemType.substSubModules modules);
       nestedTypes = { inherit elemType; };
       merge =
         loc: defs:
@@ -313,6 +323,7 @@ rec {
       description = "${phrase [ "noun" ] to} or ${phrase [ "noun" ] from} convertible to it";
       check = x: (from.check x && to.check (coerce x)) || to.check x;
       inherit (to) emptyValue getSubOptions getSubModules;
+      substSubModules = modules: coercedTo from coerce (to.substSubModules modules);
       merge =
         loc: defs:
         to.merge loc (
@@ -366,11 +377,20 @@ rec {
           "submodule"
         else
           "open submodule of ${phrase [ "noun" "composite" ] freeform}";
-      descriptionClass = "noun";
       check = x: isAttrs x || lib.isFunction x || builtins.isPath x;
       emptyValue.value = { };
       getSubOptions = loc: (evaluate loc [ ]).options;
       getSubModules = modules;
+      substSubModules =
+        modules:
+        submoduleWith {
+          inherit
+            modules
+            specialArgs
+            shorthandOnlyDefinesConfig
+            description
+            ;
+        };
       merge =
         loc: defs:
         (evaluate loc (

@@ -81,16 +81,10 @@ names
 
   writeText = name: text: evaluated name { inherit text; };
   writeShellScript = name: text: evaluated name { inherit text; };
-  writeShellApplication =
-    {
-      name,
-      text,
-      runtimeInputs ? [ ],
-      inheritPath ? true,
-      excludeShellChecks ? [ ],
-    }:
+  writeShellScriptBin =
+    name: text:
     evaluated name {
-      text = "export PATH=\"${lib.makeBinPath runtimeInputs}${lib.optionalString inheritPath ":$PATH"}\"\n${text}";
+      inherit text;
       meta.mainProgram = name;
     };
   buildEnv =

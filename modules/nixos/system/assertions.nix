@@ -8,7 +8,10 @@ let
   inherit (snapshotter.lib) address inK3s;
 
   external = containerd.enable && containerd.k3sIntegration;
-  registry = containerd.settings.plugins."io.containerd.grpc.v1.cri".registry or { };
+  plugins = containerd.settings.plugins or { };
+  mirrors =
+    plugins."io.containerd.grpc.v1.cri".registry.mirrors or { }
+    // plugins."io.containerd.cri.v1.images".registry.mirrors or { };
 in
 {
   assertions = [
@@ -40,7 +43,7 @@ in
     {
       assertion =
         !(containerd.enable && containerd.nixSnapshotterIntegration && snapshotter.resolver.enable)
-        || registry.mirrors or { } == { };
+        || mirrors == { };
       message =
         "virtualisation.containerd.settings: registry.mirrors of CRI cannot stand beside registry.config_path, which the resolver "
         + "needs: move the mirrors to environment.etc.\"containerd/certs.d/<host>/hosts.toml\", or set "

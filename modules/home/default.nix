@@ -1,0 +1,4 @@
+# All of Home Manager.
+{
+  imports = [ ./rootless.nix ];
+}

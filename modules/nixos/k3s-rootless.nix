@@ -1,0 +1,4 @@
+# Part of what ./rootless.nix has: its parts know of each other.
+{
+  imports = [ ./rootless.nix ];
+}

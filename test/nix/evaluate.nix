@@ -1,0 +1,75 @@
+/*
+  Everything that the tests ask of the modules, as one value: what each configuration gives, and the documentation of the options.
+
+  `libPath`: this folder's lib.nix, or the real library.
+*/
+{
+  libPath,
+  containerdVersion ? "2.3.7",
+}:
+let
+  lib = import libPath;
+  pkgs = import ./nixos-packages.nix { inherit lib containerdVersion; };
+  configurations = import ./configurations.nix { inherit lib pkgs; };
+
+  # What is read of a configuration; texts in place of derivations.
+  outcome =
+    { config, failed, ... }:
+    if failed != [ ] then
+      { inherit failed; }
+    else
+      {
+        inherit failed;
+        inherit (config) systemd warnings;
+        files = fileOf config.services.nix-snapshotter.rootless // {
+          rootlessContainerd = config.virtualisation.containerd.rootless.settings;
+          scripts = lib.mapAttrs (_: unit: unit.Service.ExecStart.text or null) config.services.nix-snapshotter.rootless.units;
+        };
+      }
+      // lib.optionalAttrs (config ? environment) {
+        shell = config.environment.extraInit;
+        file = fileOf config.services.nix-snapshotter;
+        containerd = config.virtualisation.containerd.settings;
+        kubelet = config.services.kubernetes.kubelet.extraOpts;
+        preload = preloadOf config.systemd.services;
+      }
+      // lib.optionalAttrs (config ? home) { shell = config.home.sessionVariablesExtra; };
+  fileOf = daemon: lib.optionalAttrs daemon.enable { daemon = daemon.configFile.value or null; };
+  preloadOf = services: services.preload-containerd.serviceConfig.ExecStart.text or null;
+
+  # Only what this project declares.
+  documentation =
+    evaluated:
+    map
+      (option: {
+        inherit (option) name type description;
+        default = option.default.text or null;
+        example = option.example.text or null;
+      })
+      (
+        lib.filter (
+          option:
+          option.visible && !option.internal && lib.any (lib.hasInfix "/modules/") (map toString option.declarations)
+        ) (lib.optionAttrSetToDocList evaluated.options)
+      );
+  nixos = modules: import ./nixos.nix { inherit lib pkgs modules; };
+  home = modules: import ./home.nix { inherit lib pkgs modules; };
+  names = directory: lib.filter (lib.hasSuffix ".nix") (lib.attrNames (builtins.readDir directory));
+in
+{
+  nixos = lib.mapAttrs (_: modules: outcome (nixos modules)) configurations.nixos;
+  home = lib.mapAttrs (_: modules: outcome (home modules)) configurations.home;
+  # Each module by itself: what it needs it imports.
+  alone = {
+    nixos = lib.genAttrs (lib.filter (name: !lib.hasPrefix "vm" name) (names ../../modules/nixos)) (
+      name: (outcome (nixos [ (../../modules/nixos + "/${name}") ])).failed
+    );
+    home = lib.genAttrs (names ../../modules/home) (
+      name: (outcome (home [ (../../modules/home + "/${name}") ])).failed
+    );
+  };
+  options = {
+    nixos = documentation (nixos [ ../../modules/nixos ]);
+    home = documentation (home [ ../../modules/home ]);
+  };
+}
