@@ -49,6 +49,21 @@ describe('links', () => {
   });
 });
 
+describe('files of the project', () => {
+  it('that pages name are there', () => {
+    const named = all.flatMap(({ path, code }) =>
+      code
+        .map(({ text }) => ({ path, file: text }))
+        .filter(({ file }) => /^(cmd|docs|examples|modules|proto|src|test)\/[\w./-]+$/.test(file)),
+    );
+    assert.ok(named.length > 10);
+    assert.deepEqual(
+      named.filter(({ file }) => !existsSync(file)),
+      [],
+    );
+  });
+});
+
 describe('npm scripts', () => {
   it('that pages name are in package.json', () => {
     const named = all.flatMap(({ text }) =>

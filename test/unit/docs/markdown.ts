@@ -7,6 +7,8 @@ interface Code {
   readonly kind: 'block' | 'span';
   readonly language: string;
   readonly text: string;
+  /** Text of the heading that it is below. */
+  readonly heading: string;
 }
 
 /** What of a page can be wrong. */
@@ -36,13 +38,15 @@ export function parsePage(path: string, text: string): Page {
   const links: string[] = [];
   const code: Code[] = [];
   const slugger = new GithubSlugger();
+  let heading = '';
   void marked.walkTokens(marked.lexer(text, { gfm: true }), (any) => {
     // marked has a catch-all among its tokens, by which none is told from the others.
     const token = any as MarkedToken;
-    if (token.type === 'heading') anchors.add(slugger.slug(plainText(token)));
+    if (token.type === 'heading') anchors.add(slugger.slug((heading = plainText(token))));
     if (token.type === 'link' || token.type === 'image') links.push(token.href);
-    if (token.type === 'code') code.push({ kind: 'block', language: token.lang ?? '', text: token.text });
-    if (token.type === 'codespan') code.push({ kind: 'span', language: '', text: token.text });
+    if (token.type === 'code')
+      code.push({ kind: 'block', language: token.lang ?? '', text: token.text, heading });
+    if (token.type === 'codespan') code.push({ kind: 'span', language: '', text: token.text, heading });
     if (token.type !== 'html') return;
     for (const [, name, value = ''] of token.text.matchAll(/\b(href|src|srcset|id|name)="([^"]*)"/g)) {
       if (name === 'id' || name === 'name') anchors.add(value);
