@@ -32,6 +32,7 @@ import { Executor } from './snapshot/execute.ts';
 import { KnownLayers } from './snapshot/known-layers.ts';
 import { LayerRoots } from './snapshot/layer-roots.ts';
 import { LayerViews } from './snapshot/layer-views.ts';
+import { LayeredLayers } from './snapshot/layered-layers.ts';
 import { Layout } from './snapshot/layout.ts';
 import { reconcile } from './snapshot/reconcile.ts';
 import { ClosureRecovery } from './snapshot/recovery.ts';
@@ -39,6 +40,7 @@ import { snapshotsService } from './snapshot/rpc.ts';
 import { SnapshotService } from './snapshot/service.ts';
 import { SnapshotIds } from './snapshot/snapshot-ids.ts';
 import { statusService } from './status/service.ts';
+import { openLayerDigests } from './store-image/open-layer-digests.ts';
 import type { ResolverParts } from './store-image/open-resolver.ts';
 import type { Resolver } from './store-image/resolver.ts';
 import { UnpackGate } from './snapshot/unpack-gate.ts';
@@ -109,6 +111,7 @@ export async function startDaemon(
   const chainView = new ChainView({ layout, roots, closures, choice, overlays, mappedViews, nix });
   const views = new LayerViews({ store, chainView, overlays, mappedViews, log });
   const cleanup = new Cleanup({ ids, layout, roots, views, background, removeTree, log });
+  const digests = undo.use(openLayerDigests({ directory: layout.layerDigests, realStoreDir }, { log }));
   const service = new SnapshotService({
     store,
     ids,
@@ -123,6 +126,10 @@ export async function startDaemon(
     executor: new Executor({ layout, store, roots, views, mutex, background, log }),
     view: chainView,
     known: new KnownLayers({ closures, realStoreDir, choice, hasBlob: blobLookup(containerd), log }),
+    layered: new LayeredLayers(
+      { wait: config.prepare.wait, deadlineMs: config.prepare.deadline },
+      { closures, roots, digests, realStoreDir, log },
+    ),
     recovery: new ClosureRecovery({ enabled: config.recover === 'auto' }, { layout, log }),
   });
   const problems = await reconcile({ store, layout, roots, cleanup, views, background, log });
@@ -153,10 +160,8 @@ export async function startDaemon(
   if (config.resolver.address !== undefined && resolver !== undefined) {
     const { address, deadline: deadlineMs } = config.resolver;
     const { startRegistry } = await import('./resolver/start.ts');
-    const { openOrdinaryLayers } = await import('./store-image/open-ordinary-layers.ts');
-    const layers = undo.use(
-      openOrdinaryLayers({ digests: layout.layerDigests }, { resolver, nix, closures, log }),
-    );
+    const { OrdinaryLayers } = await import('./store-image/ordinary-layers.ts');
+    const layers = undo.use(new OrdinaryLayers({ resolver, nix, closures, digests, log }));
     undo.use(
       await startRegistry(
         { address, deadlineMs, tokenFile: layout.resolverToken },

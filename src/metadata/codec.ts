@@ -20,7 +20,7 @@ const schema = v.object({
   usage: v.optional(v.object({ size: count, inodes: count })),
   closure: v.optional(
     v.object({
-      source: v.picklist(['label', 'recovered']),
+      source: v.picklist(['label', 'recovered', 'verified']),
       closure: v.variant('kind', [
         v.object({ kind: v.literal('closure-info'), path: storePath }),
         v.object({ kind: v.literal('paths'), paths: v.array(storePath) }),

@@ -17,8 +17,11 @@ export interface Usage {
 /** A layer's closure as stored with its snapshot. */
 export interface StoredClosure {
   readonly closure: LayerClosure;
-  /** `label`: named by annotations. `recovered`: learnt from the layer's own mount points at Commit. */
-  readonly source: 'label' | 'recovered';
+  /**
+   * `label`: named by annotations. `recovered`: learnt from the layer's own mount points at Commit. `verified`: the layer's diff ID
+   * is that of these store paths themselves, so nothing was unpacked.
+   */
+  readonly source: 'label' | 'recovered' | 'verified';
 }
 
 /** Everything that is stored of one snapshot. */

@@ -1,8 +1,9 @@
+import type { LayerClosure } from '../closure/annotations.ts';
 import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import type { IdMapping } from '../host/mount.ts';
-import type { SnapshotRecord, StoredClosure } from '../metadata/schema.ts';
+import type { SnapshotRecord } from '../metadata/schema.ts';
 import type { NixStore } from '../nix/store.ts';
 import { bindsView } from '../view/binds.ts';
 import type { ViewChoice } from '../view/choice.ts';
@@ -12,6 +13,7 @@ import type { MappedViews } from '../view/overlay/mapped-views.ts';
 import type { BoundViewName, ClosureEntry, ViewName } from '../view/view.ts';
 import { wholeStoreView } from '../view/whole-store.ts';
 import type { LayerRoots } from './layer-roots.ts';
+import { type LayerRun, type NixLayer, runsOf } from './layer-runs.ts';
 import type { Layout } from './layout.ts';
 import { presentMountPoints } from './mount-points.ts';
 import { fitsOnePage } from './root-mounts.ts';
@@ -25,12 +27,6 @@ export interface ChainViewDeps {
   readonly overlays: ClosureViews;
   readonly mappedViews: MappedViews;
   readonly nix: NixStore;
-}
-
-/** A stored layer that has a closure. */
-export interface NixLayer {
-  readonly id: number;
-  readonly closure: StoredClosure;
 }
 
 /** Why an overlay view cannot be had. */
@@ -71,19 +67,19 @@ export class ChainView {
   async plan(chain: readonly SnapshotRecord[], request: ShowRequest): Promise<ShownChain> {
     const { choice } = this.#deps;
     const { stored, signal } = request;
-    const layers = chain.flatMap(({ id, closure }) => (closure === undefined ? [] : [{ id, closure }]));
-    if (layers.length === 0) return this.plain(chain);
+    const runs = runsOf(chain);
+    if (runs.length === 0) return this.plain(chain);
     const wanted = stored ?? choice.current;
-    if (wanted !== 'overlay') return this.#bound(wanted, chain, layers, signal);
-    const views = await this.#views(layers, signal);
+    if (wanted !== 'overlay') return this.#bound(wanted, chain, runs, signal);
+    const views = await this.#views(runs, signal);
     const shown = 'refused' in views ? views : await this.#overlaid(chain, views, request.mapping);
     if (!('refused' in shown)) return shown;
     if ('refused' in views) choice.refused(views.refused);
     else choice.refusedOne(shown.refused);
-    if (stored === undefined && choice.mayFallBack) return this.#bound('binds', chain, layers, signal);
+    if (stored === undefined && choice.mayFallBack) return this.#bound('binds', chain, runs, signal);
     throw new StatusError(
       'FailedPrecondition',
-      `the overlay view of ${nameOf(layers)} cannot be used: ${shown.refused}; set view = "binds" in the configuration ` +
+      `the overlay view of ${nameOf(runs)} cannot be used: ${shown.refused}; set view = "binds" in the configuration ` +
         'and create the container again: failed precondition',
     );
   }
@@ -99,7 +95,7 @@ export class ChainView {
     return { view: undefined, lowers, mapped: false, mountPoints: [], mounts: [] };
   }
 
-  /** Each view lies directly above its layer's own directory. */
+  /** Each view lies directly above its layer's own directory; a layer that was not unpacked has nothing in its own. */
   async #overlaid(
     chain: readonly SnapshotRecord[],
     views: ReadonlyMap<number, ShownView>,
@@ -109,10 +105,11 @@ export class ChainView {
     const mapped = mapping === undefined ? undefined : await mappedViews.show(mapping, [...views.values()]);
     const roots = mapped?.roots ?? [...views.values()].map(({ root }) => root);
     const rootOf = new Map([...views.keys()].map((id, index) => [id, roots[index]]));
-    const lowers = chain.flatMap(({ id }) => {
+    const lowers = chain.flatMap(({ id, closure }) => {
       const root = rootOf.get(id);
-      const own = mapped?.mapped(layout.fs(id)) ?? layout.fs(id);
-      return root === undefined ? [own] : [root, own];
+      const shown = root === undefined ? [] : [root];
+      if (closure?.source === 'verified') return shown;
+      return [...shown, mapped?.mapped(layout.fs(id)) ?? layout.fs(id)];
     });
     if (!fitsOnePage(lowers)) {
       return { refused: `a chain of ${chain.length} layers does not fit into the kernel's mount options` };
@@ -120,32 +117,32 @@ export class ChainView {
     return { view: 'overlay', lowers, mapped: mapped !== undefined, mountPoints: [], mounts: [] };
   }
 
-  /** Makes a stored layer's view before the first container asks for it; it is made then at the latest. */
-  async warm(layer: NixLayer): Promise<void> {
+  /** Makes the view of stored layers before the first container asks for it; it is made then at the latest. */
+  async warm(run: LayerRun): Promise<void> {
     const { choice } = this.#deps;
     if (choice.current !== 'overlay') return;
-    const views = await this.#views([layer], undefined);
+    const views = await this.#views([run], undefined);
     if ('refused' in views) choice.refused(views.refused);
   }
 
-  /** The views of layers by the layers' ids. */
+  /** The views of runs by the ids of their upmost layers. */
   async #views(
-    layers: readonly NixLayer[],
+    runs: readonly LayerRun[],
     signal: AbortSignal | undefined,
   ): Promise<ReadonlyMap<number, ShownView> | Refused> {
     const { overlays } = this.#deps;
     const views = new Map<number, ShownView>();
     // The kernel takes a lower directory once (ELOOP): of layers with one closure the upmost shows it.
     const roots = new Set<string>();
-    for (const layer of layers) {
-      const { closure } = layer.closure;
+    for (const { layers, closure } of runs) {
       const shown = await this.#secured(
-        layer,
-        () => overlays.show(closure, () => this.#pathsOf(layer)),
+        layers,
+        () => overlays.show(closure, () => this.#pathsOf(closure)),
         signal,
       );
       if ('refused' in shown) return shown;
-      if (!roots.has(shown.root)) views.set(layer.id, shown);
+      const [top] = layers;
+      if (top !== undefined && !roots.has(shown.root)) views.set(top.id, shown);
       roots.add(shown.root);
     }
     return views;
@@ -154,15 +151,15 @@ export class ChainView {
   async #bound(
     name: BoundViewName,
     chain: readonly SnapshotRecord[],
-    layers: readonly NixLayer[],
+    runs: readonly LayerRun[],
     signal: AbortSignal | undefined,
   ): Promise<ShownChain> {
     const { layout, nix } = this.#deps;
     const view = name === 'store' ? wholeStoreView : bindsView;
     const found = await Promise.all(
-      layers.map((layer) => this.#secured(layer, () => this.#entriesOf(layer), signal)),
+      runs.map(({ layers, closure }) => this.#secured(layers, () => this.#entriesOf(closure), signal)),
     );
-    const entries = found.flatMap((layer) => layer.entries);
+    const entries = found.flatMap((run) => run.entries);
     return {
       ...this.plain(chain),
       view: name,
@@ -171,32 +168,32 @@ export class ChainView {
     };
   }
 
-  async #entriesOf(layer: NixLayer): Promise<{ readonly entries: readonly ClosureEntry[] } | Missing> {
-    const paths = await this.#pathsOf(layer);
+  async #entriesOf(closure: LayerClosure): Promise<{ readonly entries: readonly ClosureEntry[] } | Missing> {
+    const paths = await this.#pathsOf(closure);
     if (paths === undefined) return { missing: [] };
     const { entries, missing } = await readEntries(paths, await this.#deps.nix.realStoreDir());
     return missing.length > 0 ? { missing } : { entries };
   }
 
-  /** What `look` finds; when something is missing, after the layer was realised and rooted. */
+  /** What `look` finds; when something is missing, after the layers were realised and rooted. */
   async #secured<T extends object>(
-    layer: NixLayer,
+    layers: readonly NixLayer[],
     look: () => Promise<T | Missing>,
     signal: AbortSignal | undefined,
   ): Promise<T> {
     const { roots, nix } = this.#deps;
-    if (roots.isRooted(layer.id)) {
+    if (layers.every(({ id }) => roots.isRooted(id))) {
       const found = await look();
       if (!isMissing(found)) return found;
     }
-    await roots.secureStored(layer.id, layer.closure.closure, signal);
+    for (const { id, closure } of layers) await roots.secureStored(id, closure.closure, signal);
     const found = await look();
     if (isMissing(found)) throw missingPathsError(found.missing, await nix.realStoreDir());
     return found;
   }
 
   /** The closure's paths; undefined when not even their list is on this host. */
-  async #pathsOf({ closure: { closure } }: NixLayer): Promise<readonly StorePath[] | undefined> {
+  async #pathsOf(closure: LayerClosure): Promise<readonly StorePath[] | undefined> {
     const { nix, closures } = this.#deps;
     if (closure.kind === 'closure-info') {
       const { missing } = await readEntries([closure.path], await nix.realStoreDir());
@@ -210,8 +207,8 @@ function isMissing(found: object): found is Missing {
   return 'missing' in found;
 }
 
-function nameOf([layer]: readonly NixLayer[]): string {
-  const closure = layer?.closure.closure;
+function nameOf([run]: readonly LayerRun[]): string {
+  const closure = run?.closure;
   if (closure === undefined) return 'no layer';
   return closure.kind === 'closure-info' ? closure.path : `${closure.paths[0] ?? 'no path'} and others`;
 }

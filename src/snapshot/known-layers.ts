@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { LayerClosure } from '../closure/annotations.ts';
 import { LAYER_DIGEST_ANNOTATION } from '../closure/annotations.ts';
-import { chainId } from '../closure/chain-id.ts';
 import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import { layerDiffId } from '../closure/layer-tar.ts';
 import { planNixLayer, type StoreEntry } from '../closure/nix-layer.ts';
@@ -11,6 +10,7 @@ import type { SnapshotRecord } from '../metadata/schema.ts';
 import type { ViewChoice } from '../view/choice.ts';
 import { readEntries } from '../view/entries.ts';
 import type { ClosureEntry } from '../view/view.ts';
+import { isChainId } from './chain-name.ts';
 import { SNAPSHOT_REF_LABEL } from './labels.ts';
 
 /** Says whether a blob is in containerd's content store. */
@@ -28,7 +28,6 @@ export interface KnownLayersDeps {
 const CACHED = 256;
 /** `<namespace>/<number>/<key>`: what containerd makes of a client's key (`core/metadata/snapshot.go`, createKey). */
 const NAMESPACED = /^([^/]+)\/\d+\//s;
-const CHAIN_ID = /sha256:[0-9a-f]{64}$/;
 
 /**
  * Layers whose content is known without a look at them: a Nix layer of ours holds the mount points of its closure, which
@@ -54,11 +53,10 @@ export class KnownLayers {
     const namespace = NAMESPACED.exec(key)?.[1];
     if (closure === undefined || reference === undefined || digest === undefined || namespace === undefined)
       return false;
-    const below = parent === '' ? undefined : CHAIN_ID.exec(parent)?.[0];
-    if (choice.current === 'binds' || (parent !== '' && below === undefined)) return false;
+    if (choice.current === 'binds') return false;
     try {
       const diffId = await this.#diffId(closure.closure);
-      if (diffId === undefined || chainId(below, diffId) !== reference) return false;
+      if (diffId === undefined || !isChainId(reference, parent, diffId)) return false;
       return await hasBlob(namespace, digest);
     } catch (error) {
       log.debug({ key, error: messageOf(error) }, 'a layer is unpacked, for it is not known');

@@ -5,8 +5,9 @@ import type { MetadataStore } from '../metadata/store.ts';
 import type { ClosureViews } from '../view/overlay/closure-views.ts';
 import { viewKey } from '../view/overlay/fingerprint.ts';
 import type { MappedViews } from '../view/overlay/mapped-views.ts';
-import type { ChainView, NixLayer } from './chain-view.ts';
+import type { ChainView } from './chain-view.ts';
 import { idMapping } from './id-mapping.ts';
+import { type LayerRun, type NixLayer, runOf } from './layer-runs.ts';
 
 export interface LayerViewsDeps {
   readonly store: MetadataStore;
@@ -26,23 +27,21 @@ export class LayerViews {
 
   /** Makes a layer's view without anybody waiting; what fails here is told to the container that needs it. */
   warmLater(layer: NixLayer): void {
-    void this.#warm(layer);
+    void this.#warm({ layers: [layer], closure: layer.closure.closure });
   }
 
   /** Mounts again, one after the other, what a restart of the host unmounted. */
   async restore(): Promise<void> {
     const { store, overlays } = this.#deps;
-    for (const { id, closure } of store.list()) {
-      if (closure !== undefined && overlays.isLost(closure.closure)) await this.#warm({ id, closure });
-    }
+    for (const run of runsIn(store)) if (overlays.isLost(run.closure)) await this.#warm(run);
   }
 
-  async #warm(layer: NixLayer): Promise<void> {
+  async #warm(run: LayerRun): Promise<void> {
     const { chainView, log } = this.#deps;
     try {
-      await chainView.warm(layer);
+      await chainView.warm(run);
     } catch (error) {
-      log.debug({ id: layer.id, error: messageOf(error) }, 'the view of a layer is not made yet');
+      log.debug({ id: run.layers[0]?.id, error: messageOf(error) }, 'the view of a layer is not made yet');
     }
   }
 
@@ -63,9 +62,12 @@ export class LayerViews {
 
 /** The keys of the views that stored layers need. */
 function viewsIn(store: MetadataStore): ReadonlySet<string> {
-  return new Set(
-    store.list().flatMap(({ closure }) => (closure === undefined ? [] : [viewKey(closure.closure)])),
-  );
+  return new Set(runsIn(store).map(({ closure }) => viewKey(closure)));
+}
+
+/** What containers on any of the stored layers are shown. */
+function runsIn(store: MetadataStore): readonly LayerRun[] {
+  return store.list().flatMap((record) => runOf(record, (name) => store.get(name)) ?? []);
 }
 
 function mappingsIn(store: MetadataStore): readonly IdMapping[] {

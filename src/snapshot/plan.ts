@@ -19,8 +19,10 @@ export interface CreateFacts {
   readonly now: Timestamp;
   /** Owner of the new root directory; undefined leaves it to the daemon's own user. */
   readonly owner: Owner | undefined;
-  /** The closure that the labels name. */
+  /** The closure that the labels name, or what the layer was verified to hold. */
   readonly closure: LayerClosure | undefined;
+  /** See {@link StoredClosure}. */
+  readonly source?: 'label' | 'verified';
   /** How this snapshot sees the chain below. */
   readonly shown: Pick<ShownChain, 'view' | 'mountPoints'>;
   /** Whether Prepare waits for Nix, or the diff plugin's Apply does. */
@@ -32,7 +34,7 @@ export function planCreate(
   request: CreateRequest,
   facts: CreateFacts,
 ): { readonly record: SnapshotRecord; readonly steps: readonly Step[] } {
-  const { id, now, owner, closure, shown } = facts;
+  const { id, now, owner, closure, source = 'label', shown } = facts;
   const { view, mountPoints } = shown;
   const record: SnapshotRecord = {
     key: request.key,
@@ -42,13 +44,14 @@ export function planCreate(
     created: now,
     updated: now,
     labels: storedLabels(request.labels),
-    ...(closure === undefined ? {} : { closure: { closure, source: 'label' } }),
+    ...(closure === undefined ? {} : { closure: { closure, source } }),
     ...(view === undefined ? {} : { view }),
     ...(mountPoints.length === 0 ? {} : { ownMountPoints: true }),
   };
   const steps: Step[] = [];
   const named = closure !== undefined && !isEmpty(closure) ? closure : undefined;
-  if (named !== undefined && facts.wait === 'prepare') steps.push({ type: 'realise', id, closure: named });
+  const waits = facts.wait === 'prepare' || source === 'verified';
+  if (named !== undefined && waits) steps.push({ type: 'realise', id, closure: named });
   steps.push({ type: 'make-directory', id, kind: request.kind, owner });
   if (mountPoints.length > 0) steps.push({ type: 'make-mount-points', id, mountPoints });
   steps.push({
@@ -59,8 +62,7 @@ export function planCreate(
     ],
     changes: [{ type: 'put', record }],
   });
-  if (named !== undefined && facts.wait === 'apply')
-    steps.push({ type: 'realise-later', id, closure: named });
+  if (named !== undefined && !waits) steps.push({ type: 'realise-later', id, closure: named });
   return { record, steps };
 }
 
@@ -78,7 +80,10 @@ export function planKnown(active: SnapshotRecord, now: Timestamp): readonly Step
       expect: [{ type: 'unchanged', key, id }],
       changes: [{ type: 'put', record }],
     },
-    ...(closure === undefined ? [] : [{ type: 'show-later', id, closure } as const]),
+    // Of verified layers only the upmost is ever shown, and which one that is, is not known here.
+    ...(closure === undefined || closure.source === 'verified'
+      ? []
+      : [{ type: 'show-later', id, closure } as const]),
   ];
 }
 

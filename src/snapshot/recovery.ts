@@ -1,4 +1,5 @@
 import { parseLayerAnnotations } from '../closure/annotations.ts';
+import { LAYERED_CLOSURE_ANNOTATION } from '../closure/layered.ts';
 import { recoverClosure } from '../closure/recover.ts';
 import type { Log } from '../log.ts';
 import type { SnapshotRecord, StoredClosure } from '../metadata/schema.ts';
@@ -30,7 +31,8 @@ export class ClosureRecovery {
     const named = parseLayerAnnotations(labels);
     if (named !== undefined) return { closure: named, source: 'label' };
     if (active.closure !== undefined) return active.closure;
-    if (!this.#enabled) return undefined;
+    // A layer that says that it holds store paths is what was unpacked, and nothing else.
+    if (!this.#enabled || labels.has(LAYERED_CLOSURE_ANNOTATION)) return undefined;
     const recovered = recoverClosure(scanLayer(this.#deps.layout.fs(active.id)));
     if (recovered === undefined) return undefined;
     this.#deps.log.info(

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { parseLayerAnnotations } from '../closure/annotations.ts';
+import { type LayerClosure, parseLayerAnnotations } from '../closure/annotations.ts';
 import { StatusError } from '../errors.ts';
 import type { Clock } from '../host/clock.ts';
 import { diskUsage } from '../host/disk-usage.ts';
@@ -15,6 +15,7 @@ import { idMapping, mappedRoot, type Owner } from './id-mapping.ts';
 import { checkIntact } from './intact.ts';
 import type { KnownLayers } from './known-layers.ts';
 import { isExtraction, isRemapCopy, SNAPSHOT_REF_LABEL, updatedLabels } from './labels.ts';
+import type { LayeredLayers } from './layered-layers.ts';
 import type { Layout } from './layout.ts';
 import {
   checkCommit,
@@ -23,6 +24,7 @@ import {
   planKnown,
   planRemove,
   type CommitRequest,
+  type CreateFacts,
   type CreateRequest,
 } from './plan.ts';
 import type { ClosureRecovery } from './recovery.ts';
@@ -38,6 +40,7 @@ export interface SnapshotServiceDeps {
   readonly executor: Executor;
   readonly view: ChainView;
   readonly known: Pick<KnownLayers, 'isKnown'>;
+  readonly layered: Pick<LayeredLayers, 'verifiedPaths'>;
   readonly recovery: ClosureRecovery;
   readonly clock: Clock;
   readonly mutex: KeyedMutex;
@@ -82,10 +85,22 @@ export class SnapshotService {
       const made = view.holding(mapping, async () => {
         const shown = await this.#show(chain, request, { signal });
         return ids.withNew(async (id) => {
-          const facts = { id, now: clock.now(), owner, closure, shown, wait };
-          const { record, steps } = planCreate(request, facts);
-          await executor.run(steps, signal);
-          if (await known.isKnown(record)) {
+          const layer = await this.#layerOf(request, closure, id, signal);
+          const { record, steps } = planCreate(request, {
+            id,
+            now: clock.now(),
+            owner,
+            shown,
+            wait,
+            ...layer,
+          });
+          try {
+            await executor.run(steps, signal);
+          } catch (error) {
+            if (layer.source === 'verified') await executor.run([{ type: 'remove-roots', id }]);
+            throw error;
+          }
+          if (layer.source === 'verified' || (await known.isKnown(record))) {
             await executor.run(planKnown(record, clock.now()));
             throw alreadyThere(record);
           }
@@ -188,6 +203,20 @@ export class SnapshotService {
     const usage = await diskUsage(this.#deps.layout.fs(record.id));
     if (record.kind === 'committed') this.#counted.set(record, usage);
     return usage;
+  }
+
+  /** What the layer that a client unpacks into a snapshot shows of the store. */
+  async #layerOf(
+    request: CreateRequest,
+    named: LayerClosure | undefined,
+    id: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Pick<CreateFacts, 'closure' | 'source'>> {
+    if (named !== undefined || request.kind !== 'active') return { closure: named };
+    const paths = await this.#deps.layered.verifiedPaths(request, id, signal);
+    return paths === undefined
+      ? { closure: undefined }
+      : { closure: { kind: 'paths', paths }, source: 'verified' };
   }
 
   #show(

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import pLimit, { type LimitFunction } from 'p-limit';
-import { type StorePath, storePathName } from '../closure/store-path.ts';
+import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import { type Descriptor, MEDIA } from '../image/descriptor.ts';
-import type { DigestCache } from './digest-cache.ts';
 import { storeTar } from '../image/store-tar.ts';
+import { readEntries } from '../view/entries.ts';
+import { fingerprint } from '../view/overlay/fingerprint.ts';
+import type { DigestCache } from './digest-cache.ts';
 
-/** Counts up when {@link storeTar} writes other bytes. */
-const FORMAT = 1;
+/** Counts up when {@link storeTar} writes other bytes, or the key is another one. */
+const FORMAT = 2;
 /** Each reads files ahead; hashing takes turns on one thread. */
 const CONCURRENCY = 3;
 
@@ -32,7 +34,7 @@ export class LayerDigests {
    * @throws StatusError DataLoss for a path that cannot be read; Cancelled when `signal` says that nobody waits any more.
    */
   async describe(paths: readonly StorePath[], signal: AbortSignal): Promise<Descriptor> {
-    const key = keyOf(paths);
+    const key = await this.#keyOf(paths);
     const known = await this.#deps.cache.get(key);
     if (known !== undefined) return { mediaType: MEDIA.ociLayer, ...known };
     return await this.#limit(async () => {
@@ -47,7 +49,7 @@ export class LayerDigests {
 
   /** The bytes turned out to be others than were described. */
   async forget(paths: readonly StorePath[]): Promise<void> {
-    await this.#deps.cache.forget(keyOf(paths));
+    await this.#deps.cache.forget(await this.#keyOf(paths));
   }
 
   async #compute(
@@ -64,11 +66,11 @@ export class LayerDigests {
     }
     return { digest: `sha256:${hash.digest('hex')}`, size };
   }
-}
 
-function keyOf(paths: readonly StorePath[]): string {
-  const names = paths.map(storePathName);
-  const [only = ''] = names;
-  if (names.length === 1) return `${FORMAT}:${only}`;
-  return `${FORMAT}:${createHash('sha256').update(names.toSorted().join('\n')).digest('hex')}`;
+  /** Of the paths as they are on disk: one that was deleted and built again may have other bytes. */
+  async #keyOf(paths: readonly StorePath[]): Promise<string> {
+    const realStoreDir = await this.#deps.realStoreDir();
+    const { entries } = await readEntries(paths.toSorted(), realStoreDir);
+    return `${FORMAT}:${fingerprint(entries, realStoreDir)}`;
+  }
 }

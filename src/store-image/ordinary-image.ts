@@ -212,7 +212,8 @@ function layerBlob(
     const verifier = new Verifier(descriptor, `the layer of ${contentOf(paths)}`);
     const damaged = (error: Error): void => {
       if (!(error instanceof StatusError) || error.code !== 'DataLoss') return;
-      void digests.forget(paths).then(onDamage);
+      // A path that cannot even be looked at is not remembered.
+      void digests.forget(paths).then(onDamage, onDamage);
     };
     source.once('error', (error) => verifier.destroy(error));
     verifier.once('error', damaged).once('close', () => source.destroy());

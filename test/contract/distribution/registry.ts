@@ -7,7 +7,8 @@ import { StoreFiles } from '../../../src/image/store-files.ts';
 import { silentLog } from '../../../src/log.ts';
 import { RegistryServer } from '../../../src/resolver/registry-server.ts';
 import { ImageCache } from '../../../src/store-image/image-cache.ts';
-import { openOrdinaryLayers } from '../../../src/store-image/open-ordinary-layers.ts';
+import { openLayerDigests } from '../../../src/store-image/open-layer-digests.ts';
+import { OrdinaryLayers } from '../../../src/store-image/ordinary-layers.ts';
 import { pathImage } from '../../../src/store-image/path-image.ts';
 import type { Wanted } from '../../../src/store-image/reference.ts';
 
@@ -63,9 +64,11 @@ export async function serveRegistry(
   const closures = {
     pathsOf: async () => [HELLO, LIBRARY],
   };
-  const layers = undo.use(
-    openOrdinaryLayers({ digests: join(top, 'digests') }, { resolver, nix, closures, log: silentLog }),
+  const directory = join(top, 'digests');
+  const digests = undo.use(
+    openLayerDigests({ directory, realStoreDir: nix.realStoreDir }, { log: silentLog }),
   );
+  const layers = undo.use(new OrdinaryLayers({ resolver, nix, closures, digests, log: silentLog }));
   const address = { host: '127.0.0.1', port: 0, token: TOKEN, deadlineMs: 60_000 };
   const server = undo.use(
     await RegistryServer.listen({ ...address, ...options }, { resolver, layers, log: silentLog }),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseStorePath, type StorePath } from '../../../src/closure/store-path.ts';
-import { checkCommit, planCommit, planCreate, planRemove } from '../../../src/snapshot/plan.ts';
+import { checkCommit, planCommit, planCreate, planKnown, planRemove } from '../../../src/snapshot/plan.ts';
 import { recordOf } from '../metadata/store-suite.ts';
 
 const now = { seconds: 5, nanos: 6 };
@@ -46,6 +46,17 @@ describe('planCreate', () => {
     const { record, steps } = planCreate(request, { ...facts, closure });
     assert.deepEqual(types(steps), ['realise', 'make-directory', 'put']);
     assert.deepEqual(record.closure, { closure, source: 'label' });
+  });
+
+  it('roots the paths of a verified layer before it is stored, whoever waits for Nix', () => {
+    const closure = { kind: 'paths' as const, paths: [path] };
+    for (const wait of ['prepare', 'apply'] as const) {
+      const { record, steps } = planCreate(request, { ...facts, closure, source: 'verified', wait });
+      assert.deepEqual(record.closure, { closure, source: 'verified' });
+      assert.deepEqual(types(steps), ['realise', 'make-directory', 'put']);
+      // Layers above it are shown together with it.
+      assert.deepEqual(types(planKnown(record, now)), ['put']);
+    }
   });
 
   it('starts the realise after the metadata when Apply waits for it', () => {

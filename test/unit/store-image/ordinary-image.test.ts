@@ -101,7 +101,7 @@ describe('ordinaryImage', () => {
   let top = '';
   let cache: DigestCache;
   let digests: LayerDigests;
-  let damaged = 0;
+  let damaged = Promise.withResolvers<void>();
   let realised: LayerClosure[] = [];
   /** Each path refers to those before it. */
   let references = new Map<StorePath, readonly StorePath[]>();
@@ -114,7 +114,7 @@ describe('ordinaryImage', () => {
     cache = new DigestCache({ directory: join(top, '.digests'), entries: 1000 }, { log: silentLog });
     digests = new LayerDigests({ cache, realStoreDir: async () => top });
     references = new Map();
-    damaged = 0;
+    damaged = Promise.withResolvers();
     realised = [];
   });
   after(() => rmSync(top, { recursive: true }));
@@ -136,7 +136,7 @@ describe('ordinaryImage', () => {
     const closures = {
       pathsOf: async (closure: LayerClosure) => (closure.kind === 'paths' ? closure.paths : [path('a')]),
     };
-    const onDamage = (): void => void (damaged += 1);
+    const onDamage = (): void => damaged.resolve();
     const realise = async (found: readonly LayerClosure[]): Promise<void> => void realised.push(...found);
     const made = await ordinaryImage(image, { nix, closures, digests, realise, onDamage }, signal);
     const read = async <T>(digest: string) =>
@@ -252,7 +252,7 @@ describe('ordinaryImage', () => {
       { code: 'DataLoss', message: /^the layer of 0{32}-a: blob sha256:[0-9a-f]{64} has digest/ },
     );
     assert.ok(received < layer.size);
-    assert.equal(damaged, 1);
+    await damaged.promise;
     const second = await convert(imageOf([nixLayer(paths)]));
     assert.notEqual(second.manifest.layers[0]?.digest, layer.digest);
   });

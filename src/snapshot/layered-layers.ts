@@ -1,0 +1,109 @@
+import { LRUCache } from 'lru-cache';
+import type { ClosureReader } from '../closure/closure-of-layer.ts';
+import { type LayeredPart, parseLayeredAnnotations, pathsOfPart } from '../closure/layered.ts';
+import type { StorePath } from '../closure/store-path.ts';
+import { messageOf, StatusError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import type { LayerDigests } from '../store-image/layer-digests.ts';
+import { readEntries } from '../view/entries.ts';
+import { isChainId } from './chain-name.ts';
+import { SNAPSHOT_REF_LABEL } from './labels.ts';
+import type { LayerRoots } from './layer-roots.ts';
+import type { CreateRequest } from './plan.ts';
+
+export interface LayeredLayersOptions {
+  /** Whether Prepare waits for Nix; where it does not, only what is on this host already counts. */
+  readonly wait: 'prepare' | 'apply';
+  /** How long a layer's paths may be read, in milliseconds. */
+  readonly deadlineMs: number;
+}
+
+export interface LayeredLayersDeps {
+  readonly closures: Pick<ClosureReader, 'pathsOf'>;
+  readonly roots: Pick<LayerRoots, 'secure' | 'release'>;
+  readonly digests: Pick<LayerDigests, 'describe'>;
+  readonly realStoreDir: () => Promise<string>;
+  readonly log: Log;
+}
+
+/** An image has up to a hundred layers of one closure: one that cannot be had is not tried again for each of them. */
+const FAILED = { max: 1000, ttl: 60_000 };
+
+/**
+ * Ordinary layers that say by annotations which store paths they hold. The annotations prove nothing: whoever writes a manifest may
+ * put them on any layer, and a snapshot is shared by all images that have its chain ID. So the node makes the layer of its own
+ * store paths, and only where its digest is the diff ID that the chain ID asks for need the layer not be fetched.
+ */
+export class LayeredLayers {
+  readonly #options: LayeredLayersOptions;
+  readonly #deps: LayeredLayersDeps;
+  readonly #failed = new LRUCache<StorePath, true>(FAILED);
+
+  constructor(options: LayeredLayersOptions, deps: LayeredLayersDeps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /**
+   * The store paths that are all of the layer that is to be unpacked into a snapshot; they are valid, and the closure that lists
+   * them is rooted for the snapshot.
+   *
+   * @param id of the snapshot that will be made.
+   * @returns undefined for a layer that has to be unpacked: it says nothing, it is not what it says, or Nix cannot get its
+   *   paths. Nothing is rooted then.
+   * @throws StatusError DeadlineExceeded or Cancelled while Nix goes on; a retry joins it.
+   */
+  async verifiedPaths(
+    { key, parent, labels }: CreateRequest,
+    id: number,
+    signal?: AbortSignal,
+  ): Promise<readonly StorePath[] | undefined> {
+    const { roots, log } = this.#deps;
+    const reference = labels.get(SNAPSHOT_REF_LABEL);
+    if (reference === undefined) return undefined;
+    let part: LayeredPart | undefined;
+    let rooted = false;
+    try {
+      part = parseLayeredAnnotations(labels);
+      if (part === undefined || this.#failed.has(part.closureInfo) || !(await this.#mayRealise(part)))
+        return undefined;
+      await roots.secure(id, { kind: 'closure-info', path: part.closureInfo }, signal);
+      rooted = true;
+      const { paths, diffId } = await this.#layerOf(part, signal);
+      if (isChainId(reference, parent, diffId)) {
+        rooted = false;
+        return paths;
+      }
+      log.warn({ key }, 'a layer is not what its annotations say; it is unpacked as any other');
+    } catch (error) {
+      if (signal?.aborted === true || (!rooted && isUnfinished(error))) throw error;
+      if (part !== undefined && !rooted) this.#failed.set(part.closureInfo, true);
+      log.warn({ key, error: messageOf(error) }, 'a layer that holds store paths is unpacked as any other');
+    } finally {
+      if (rooted) await roots.release(id);
+    }
+    return undefined;
+  }
+
+  async #mayRealise({ closureInfo }: LayeredPart): Promise<boolean> {
+    if (this.#options.wait === 'prepare') return true;
+    const { missing } = await readEntries([closureInfo], await this.#deps.realStoreDir());
+    return missing.length === 0;
+  }
+
+  async #layerOf(
+    part: LayeredPart,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly paths: readonly StorePath[]; readonly diffId: string }> {
+    const { closures, digests } = this.#deps;
+    const list = await closures.pathsOf({ kind: 'closure-info', path: part.closureInfo });
+    const paths = pathsOfPart(list, part);
+    const bounded = AbortSignal.timeout(this.#options.deadlineMs);
+    const unwanted = signal === undefined ? bounded : AbortSignal.any([signal, bounded]);
+    return { paths, diffId: (await digests.describe(paths, unwanted)).digest };
+  }
+}
+
+function isUnfinished(error: unknown): boolean {
+  return error instanceof StatusError && error.code === 'DeadlineExceeded';
+}
