@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import process from 'node:process';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
@@ -92,14 +93,18 @@ const program = yargs(hideBin(process.argv))
           default: '/nix/store',
         }),
     async (argv) => {
-      const [{ buildCommand }, { NixPrograms }, { StoreFiles }, { formatPlatform }] = await Promise.all([
-        import('../src/image/build-command.ts'),
-        import('../src/image/nix-query.ts'),
-        import('../src/image/store-files.ts'),
-        import('../src/image/platform.ts'),
-      ]);
+      const [{ buildCommand }, { NixPrograms }, { StoreFiles }, { formatPlatform }, { openBaseImage }] =
+        await Promise.all([
+          import('../src/image/build-command.ts'),
+          import('../src/image/nix-query.ts'),
+          import('../src/image/store-files.ts'),
+          import('../src/image/platform.ts'),
+          import('../src/store-image/open-base-image.ts'),
+        ]);
       const store = new StoreFiles({ realStoreDir: argv.realStore });
-      const result = await buildCommand(defined(argv), { store, nix: new NixPrograms() });
+      const nix = new NixPrograms();
+      const openBase = (path: string) => openBaseImage(path, { store, nix });
+      const result = await buildCommand(defined(argv), { store, nix, openBase });
       if (argv.logLevel !== 'error') for (const warning of result.warnings) tell(`warning: ${warning}`);
       print(
         `${result.out}: ${result.ref} for ${formatPlatform(result.platform)}, ${result.storePaths} store paths, ` +

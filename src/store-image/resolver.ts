@@ -5,7 +5,6 @@ import { parseStorePath, STORE_DIR, type StorePath } from '../closure/store-path
 import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import { StatusError } from '../errors.ts';
 import { detectCompression } from '../image/compression.ts';
-import { MAX_JSON_BYTES } from '../image/descriptor.ts';
 import { StoreFiles } from '../image/store-files.ts';
 import type { Log } from '../log.ts';
 import { type CacheLookup, HAS_NOT, type LookupResult } from '../nix/cache-lookup.ts';
@@ -19,6 +18,7 @@ import type { BuiltPaths } from './built-paths.ts';
 import { describedImage } from './described-image.ts';
 import { parseDescription } from './description.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
+import { jsonOf } from './json-file.ts';
 import { parseNix2container } from './nix2container-json.ts';
 import { openStoredImages } from './open-stored-images.ts';
 import { pathImage } from './path-image.ts';
@@ -191,25 +191,6 @@ async function archived(path: StorePath, store: StoreFiles, signal: AbortSignal)
   } catch (error) {
     await set[Symbol.asyncDispose]();
     throw error;
-  }
-}
-
-/** The value of a JSON file; undefined for everything else. */
-async function jsonOf(path: StorePath, store: StoreFiles): Promise<unknown> {
-  const head = await store.head(path, 64);
-  if (head === undefined || !/^\s*\{/.test(head.toString('latin1'))) return undefined;
-  const bytes = await store.head(path, MAX_JSON_BYTES + 1);
-  if (bytes === undefined) return undefined;
-  if (bytes.length > MAX_JSON_BYTES) {
-    throw new StatusError(
-      'ResourceExhausted',
-      `${path}: begins as JSON and has more than ${MAX_JSON_BYTES} bytes: no image description is that long`,
-    );
-  }
-  try {
-    return JSON.parse(bytes.toString('utf8')) as unknown;
-  } catch {
-    return undefined;
   }
 }
 
