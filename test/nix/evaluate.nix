@@ -53,6 +53,20 @@ let
         ) (lib.optionAttrSetToDocList evaluated.options)
       );
   nixos = modules: import ./nixos.nix { inherit lib pkgs modules; };
+  machine =
+    module:
+    outcome' (nixos [
+      ../../modules/nixos
+      module
+      {
+        _module.args = {
+          examples = { inherit (pkgs) hello; };
+          k8sResources = lib.genAttrs [ "redisPod" "redisService" ] (kind: { inherit kind; });
+        };
+      }
+    ]);
+  # All of it, whether read or not.
+  outcome' = evaluated: builtins.deepSeq (outcome evaluated) evaluated;
   home = modules: import ./home.nix { inherit lib pkgs modules; };
   names = directory: lib.filter (lib.hasSuffix ".nix") (lib.attrNames (builtins.readDir directory));
 in
@@ -61,13 +75,31 @@ in
   home = lib.mapAttrs (_: modules: outcome (home modules)) configurations.home;
   # Each module by itself: what it needs it imports.
   alone = {
-    nixos = lib.genAttrs (lib.filter (name: !lib.hasPrefix "vm" name) (names ../../modules/nixos)) (
+    nixos = lib.genAttrs (lib.filter (name: !lib.hasPrefix "vm" name && name != "redis-spec.nix") (names ../../modules/nixos)) (
       name: (outcome (nixos [ (../../modules/nixos + "/${name}") ])).failed
     );
     home = lib.genAttrs (names ../../modules/home) (
       name: (outcome (home [ (../../modules/home + "/${name}") ])).failed
     );
   };
+  # Machines and NixOS tests, whose running needs the real NixOS.
+  machines = lib.genAttrs [ "vm.nix" "vm-rootless.nix" ] (
+    name: (machine (../../modules/nixos + "/${name}")).failed
+  );
+  tests = lib.genAttrs (names ../../modules/nixos/tests) (
+    name:
+    let
+      test = import (../../modules/nixos/tests + "/${name}") { inherit lib pkgs; };
+      nodes = lib.mapAttrs (_: machine) test.nodes;
+      script = test.testScript;
+    in
+    {
+      inherit (test) name;
+      failed = lib.mapAttrs (_: node: node.failed) nodes;
+      testScript =
+        if lib.isFunction script then script { nodes = lib.mapAttrs (_: node: node.config) nodes; } else script;
+    }
+  );
   options = {
     nixos = documentation (nixos [ ../../modules/nixos ]);
     home = documentation (home [ ../../modules/home ]);

@@ -96,6 +96,12 @@ rec {
   min = x: y: if x < y then x else y;
   mod = base: int: base - int * (builtins.div base int);
 
+  licenses.mit = {
+    spdxId = "MIT";
+    fullName = "MIT License";
+    free = true;
+  };
+
   nameValuePair = name: value: { inherit name value; };
   mapAttrs' = f: set: listToAttrs (map (name: f name set.${name}) (attrNames set));
   mapAttrsToList = f: set: map (name: f name set.${name}) (attrNames set);

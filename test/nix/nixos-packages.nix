@@ -30,6 +30,7 @@ let
     "cni-plugin-flannel"
     "cni-plugins"
     "coreutils"
+    "cri-tools"
     "gvisor"
     "hello"
     "iproute2"

@@ -22,13 +22,10 @@ let
     boot.kernel.sysctl = option (types.attrsOf (types.either types.str types.int)) { };
     networking = {
       proxy.envVars = option types.attrs { };
-      firewall.allowedTCPPorts = option (types.listOf types.int) [ ];
     };
     environment = {
       systemPackages = option (types.listOf types.package) [ ];
       extraInit = option types.lines "";
-      variables = option (types.attrsOf types.str) { };
-      sessionVariables = option (types.attrsOf types.str) { };
       etc = option (types.attrsOf (
         types.submodule {
           options = {
@@ -46,14 +43,11 @@ let
             uid = option (types.nullOr types.int) null;
             isNormalUser = option types.bool false;
             linger = option (types.nullOr types.bool) null;
-            extraGroups = option (types.listOf types.str) [ ];
-            group = option types.str "";
             password = option (types.nullOr types.str) null;
             initialHashedPassword = option (types.nullOr types.str) null;
           };
         }
       )) { };
-      groups = option (types.attrsOf (types.submodule { })) { };
     };
     systemd = {
       services = option (types.attrsOf units.service) { };
@@ -63,11 +57,11 @@ let
     };
     system.stateVersion = option types.str "26.05";
     services = {
-      openssh.enable = option types.bool false;
+      dockerRegistry.enable = option types.bool false;
       kubernetes = {
         roles = option (types.listOf (types.enum [ "master" "node" ])) [ ];
         masterAddress = option types.str "";
-        pki.etcClusterAdminKubeconfig = option (types.nullOr types.str) null;
+        pki.etcClusterAdminKubeconfig = option (types.nullOr types.str) "kubernetes/cluster-admin.kubeconfig";
         kubelet = {
           enable = option types.bool false;
           extraOpts = option (types.separatedString " ") "";
@@ -84,9 +78,6 @@ let
     };
     virtualisation = {
       memorySize = option types.int 1024;
-      cores = option types.int 1;
-      graphics = option types.bool true;
-      diskImage = option (types.nullOr types.str) "./nixos.qcow2";
       containerd = {
         enable = option types.bool false;
         configFile = option (types.nullOr types.path) null;
@@ -143,7 +134,7 @@ let
       nixpkgs
     ]
     ++ modules;
-    specialArgs.modulesPath = "/nixpkgs/nixos/modules";
+    specialArgs.modulesPath = toString ./nixos;
   };
 in
 {
