@@ -15,7 +15,15 @@ let
   nixpkgs = {
     outPath = source;
     lib = lib // {
-      nixosSystem = args: import "${source}/nixos/lib/eval-config.nix" ({ inherit lib; system = null; } // args);
+      nixosSystem =
+        args:
+        import "${source}/nixos/lib/eval-config.nix" (
+          {
+            inherit lib;
+            system = null;
+          }
+          // args
+        );
     };
   };
 

@@ -14,9 +14,12 @@ let
   forEachSystem = f: lib.genAttrs systems (system: f self.legacyPackages.${system});
 
   examples = pkgs: import ../../examples/images { inherit pkgs; };
-  # What machines and tests take as arguments.
+  # What machines and tests take as arguments. Nothing that has to be pulled or cross-built.
   specialArgs = pkgs: {
-    examples = (examples pkgs).images;
+    examples = removeAttrs (examples pkgs).images [
+      "fromRegistry"
+      "multiArch"
+    ];
     inherit (examples pkgs) k8sResources;
   };
 
