@@ -8,13 +8,16 @@ import packageJson from './package.json' with { type: 'json' };
 
 const PROGRAMS = ['nix-snapshotter', 'nix2container'];
 
+const [outdir = 'dist'] = process.argv.slice(2);
+
 /**
  * Bundles the programs into `dist/<name>.mjs` and `dist/chunks`, with LevelDB's addons and the licences of all that was
- * bundled: `dist` needs nothing but Node beside it. What a program imports late stays out of its memory until then.
+ * bundled: `dist`, or the directory that is named, needs nothing but Node beside it. What a program imports late stays out
+ * of its memory until then.
  */
 const { outputFiles, metafile } = await build({
   entryPoints: PROGRAMS.map((name) => ({ in: `cmd/${name}.ts`, out: name })),
-  outdir: 'dist',
+  outdir,
   outExtension: { '.js': '.mjs' },
   bundle: true,
   splitting: true,
@@ -31,7 +34,6 @@ const { outputFiles, metafile } = await build({
   },
   banner: {
     js: [
-      '#!/usr/bin/env node',
       "import { createRequire as __createRequire } from 'node:module';",
       'const require = __createRequire(import.meta.url);',
     ].join('\n'),
@@ -41,7 +43,7 @@ const { outputFiles, metafile } = await build({
 });
 
 // Programs may run meanwhile, of this build too: each file appears whole, and a chunk that is there is what its name says.
-await mkdir('dist/chunks', { recursive: true });
+await mkdir(`${outdir}/chunks`, { recursive: true });
 const chunks = new Set<string>();
 for (const { path, contents } of outputFiles) {
   const isChunk = dirname(path).endsWith('/chunks');
@@ -50,15 +52,17 @@ for (const { path, contents } of outputFiles) {
   await appear(path, async (draft) => await writeFile(draft, contents, { mode: isChunk ? 0o644 : 0o755 }));
 }
 for (const addon of ADDONS) {
-  await mkdir(`dist/chunks/${dirname(addon)}`, { recursive: true });
-  await appear(`dist/chunks/${addon}`, async (draft) => {
+  await mkdir(`${outdir}/chunks/${dirname(addon)}`, { recursive: true });
+  await appear(`${outdir}/chunks/${addon}`, async (draft) => {
     await copyFile(`node_modules/classic-level/${addon}`, draft);
   });
 }
 const notices = await thirdPartyNotices(Object.keys(metafile.inputs));
-await appear('dist/THIRD-PARTY.txt', async (draft) => await writeFile(draft, notices));
-const stale = (await readdir('dist/chunks')).filter((name) => name.endsWith('.mjs') && !chunks.has(name));
-for (const name of stale) await rm(`dist/chunks/${name}`, { force: true });
+await appear(`${outdir}/THIRD-PARTY.txt`, async (draft) => await writeFile(draft, notices));
+const stale = (await readdir(`${outdir}/chunks`)).filter(
+  (name) => name.endsWith('.mjs') && !chunks.has(name),
+);
+for (const name of stale) await rm(`${outdir}/chunks/${name}`, { force: true });
 
 async function appear(path: string, write: (draft: string) => Promise<void>): Promise<void> {
   const draft = `${path}.${process.pid}`;
