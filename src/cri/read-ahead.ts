@@ -1,5 +1,4 @@
 import type { CriAuthConfig } from '../../proto/gen/messages.ts';
-import type { LayerClosure } from '../closure/annotations.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Platform } from '../image/platform.ts';
 import { parseReference } from '../image/reference.ts';
@@ -12,7 +11,7 @@ import type { Resolver } from '../store-image/resolver.ts';
 import { contentBlobs } from './content-blobs.ts';
 import { credentialsOf } from './credentials.ts';
 import { manifestSource } from './manifest-source.ts';
-import { registryClosures } from './registry-closures.ts';
+import { type NamedClosures, registryClosures } from './registry-closures.ts';
 import { Unreachable } from './unreachable.ts';
 
 /** How long reading a manifest may hold up a pull; a registry that is slower is left to containerd. */
@@ -44,7 +43,7 @@ export class ReadAhead {
    */
   async realise(image: string, auth: CriAuthConfig | null, signal: AbortSignal): Promise<void> {
     const { resolver, log } = this.#deps;
-    let closures: readonly LayerClosure[];
+    let closures: NamedClosures;
     try {
       closures = await this.#closures(image, auth, signal);
     } catch (error) {
@@ -53,18 +52,20 @@ export class ReadAhead {
       return;
     }
     try {
-      await resolver.realise(closures, signal);
+      await resolver.realise(closures.needed, signal);
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
       throw new StatusError(error.code, `image ${image}: ${error.message}`, { cause: error });
     }
+    try {
+      await resolver.realise(closures.held, signal);
+    } catch (error) {
+      if (signal.aborted) throw error;
+      log.info({ image, error: messageOf(error) }, 'layers that hold store paths are left to containerd');
+    }
   }
 
-  async #closures(
-    image: string,
-    auth: CriAuthConfig | null,
-    signal: AbortSignal,
-  ): Promise<readonly LayerClosure[]> {
+  async #closures(image: string, auth: CriAuthConfig | null, signal: AbortSignal): Promise<NamedClosures> {
     const reference = parseReference(image);
     const { registry } = reference;
     const limited = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);

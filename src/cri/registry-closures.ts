@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { type LayerClosure, parseLayerAnnotations } from '../closure/annotations.ts';
+import { parseLayeredAnnotations } from '../closure/layered.ts';
 import { StatusError } from '../errors.ts';
 import { type Manifest, parseIndex, parseJson, parseManifest } from '../image/descriptor.ts';
 import { type Platform, platform, platformFit } from '../image/platform.ts';
@@ -9,8 +10,16 @@ export type ReadManifest = (reference: string) => Promise<Buffer>;
 
 const MAX_DEPTH = 4;
 
+/** What the layers of an image name. */
+export interface NamedClosures {
+  /** By Nix layers, which are nothing without it. */
+  readonly needed: readonly LayerClosure[];
+  /** By layers that hold the paths too: what cannot be had is downloaded. */
+  readonly held: readonly LayerClosure[];
+}
+
 /**
- * What the Nix layers of an image name, read from its manifest alone.
+ * What the layers of an image name, read from its manifest alone.
  *
  * @param reference tag or digest.
  * @param wanted which image of an index.
@@ -20,11 +29,14 @@ export async function registryClosures(
   read: ReadManifest,
   reference: string,
   wanted: Platform,
-): Promise<readonly LayerClosure[]> {
+): Promise<NamedClosures> {
   const { layers } = await manifestFor(read, reference, wanted, 0);
-  return (layers ?? [])
-    .map(({ annotations }) => parseLayerAnnotations(new Map(Object.entries(annotations ?? {}))))
-    .filter((closure) => closure !== undefined);
+  const labels = (layers ?? []).map(({ annotations }) => new Map(Object.entries(annotations ?? {})));
+  const held = labels.flatMap((each) => parseLayeredAnnotations(each)?.closureInfo ?? []);
+  return {
+    needed: labels.map(parseLayerAnnotations).filter((closure) => closure !== undefined),
+    held: [...new Set(held)].map((path) => ({ kind: 'closure-info', path })),
+  };
 }
 
 async function manifestFor(

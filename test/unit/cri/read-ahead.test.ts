@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { CLOSURE_ANNOTATION, type LayerClosure } from '../../../src/closure/annotations.ts';
+import { LAYERED_CLOSURE_ANNOTATION, LAYERED_PATHS_ANNOTATION } from '../../../src/closure/layered.ts';
 import { ReadAhead } from '../../../src/cri/read-ahead.ts';
 import { StatusError } from '../../../src/errors.ts';
 import { encodeJson, MEDIA, sha256 } from '../../../src/image/descriptor.ts';
@@ -15,7 +16,12 @@ import { temporaryDirectory } from '../rpc/rig.ts';
 const PATH = `/nix/store/${'0'.repeat(32)}-closure`;
 const BLOB = { mediaType: MEDIA.ociLayer, digest: sha256(Buffer.from('x')), size: 1 };
 const LAYER = { ...BLOB, annotations: { [CLOSURE_ANNOTATION]: PATH } };
-const MANIFEST = encodeJson({ config: BLOB, layers: [LAYER] });
+const HELD = `/nix/store/${'1'.repeat(32)}-held`;
+const LAYERED = {
+  ...BLOB,
+  annotations: { [LAYERED_CLOSURE_ANNOTATION]: HELD, [LAYERED_PATHS_ANNOTATION]: '0' },
+};
+const MANIFEST = encodeJson({ config: BLOB, layers: [LAYER, LAYERED] });
 const platform = { os: 'linux', architecture: 'amd64' };
 
 /** A registry with one image, asked ahead of a containerd that is away. */
@@ -39,7 +45,7 @@ async function rig(t: TestContext) {
     await directory[Symbol.asyncDispose]();
   });
   const realised: LayerClosure[] = [];
-  const failures: StatusError[] = [];
+  const failures: (StatusError | undefined)[] = [];
   const resolver = {
     async realise(closures: readonly LayerClosure[]) {
       const failure = failures.pop();
@@ -65,7 +71,10 @@ const auth = {
 it('realises what the layers name, with the login of the request', async (t) => {
   const { readAhead, image, asked, realised } = await rig(t);
   await readAhead.realise(image, auth, signal);
-  assert.deepEqual(realised, [{ kind: 'closure-info', path: PATH }]);
+  assert.deepEqual(
+    realised.map((closure) => closure.kind === 'closure-info' && closure.path),
+    [PATH, HELD],
+  );
   const login = `Basic ${Buffer.from('u:p').toString('base64')}`;
   assert.deepEqual(asked, ['HEAD nobody', `HEAD ${login}`, `GET ${login}`]);
 });
@@ -77,6 +86,14 @@ it('fails with the image named when a path cannot be had', async (t) => {
     code: 'FailedPrecondition',
     message: `image ${image}: ${PATH}: no cache has it`,
   });
+});
+
+it('leaves to containerd what its layers hold and no cache has', async (t) => {
+  const { readAhead, image, realised, failures } = await rig(t);
+  // The last is the first to be thrown: what Nix layers name can be had.
+  failures.push(new StatusError('FailedPrecondition', `${HELD}: no cache has it`), undefined);
+  await readAhead.realise(image, auth, signal);
+  assert.deepEqual(realised, [{ kind: 'closure-info', path: PATH }]);
 });
 
 it('leaves to containerd what it may not read or cannot reach, and asks no dead registry again', async (t) => {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CLOSURE_ANNOTATION } from '../../../src/closure/annotations.ts';
 import { registryClosures } from '../../../src/cri/registry-closures.ts';
+import { layeredAnnotations } from '../../../src/closure/layered.ts';
+import type { StorePath } from '../../../src/closure/store-path.ts';
 import { StatusError } from '../../../src/errors.ts';
 import { encodeJson, MEDIA, sha256 } from '../../../src/image/descriptor.ts';
 
@@ -41,14 +43,31 @@ describe('registryClosures', () => {
     const manifests = new Manifests();
     manifests.image(pathOf('closure'), '1');
     const expected = [{ kind: 'closure-info', path: pathOf('closure') }];
-    assert.deepEqual(await registryClosures(manifests.read, '1', AMD64), expected);
+    assert.deepEqual(await registryClosures(manifests.read, '1', AMD64), { needed: expected, held: [] });
     assert.deepEqual(manifests.asked, ['1']);
+  });
+
+  it('tells those apart whose layers hold the paths as well', async () => {
+    const manifests = new Manifests();
+    const info = pathOf('closure') as StorePath;
+    const list = ['a', 'b'].map((name) => pathOf(name) as StorePath);
+    const layers = list.map((held) => ({
+      mediaType: MEDIA.ociLayer,
+      digest: sha256(Buffer.from(held)),
+      size: 1,
+      annotations: layeredAnnotations(info, list, new Set([held])),
+    }));
+    manifests.put({ config: { ...layers[0], annotations: {} }, layers }, MEDIA.ociManifest, '1');
+    assert.deepEqual(await registryClosures(manifests.read, '1', AMD64), {
+      needed: [],
+      held: [{ kind: 'closure-info', path: info }],
+    });
   });
 
   it('gives nothing for an ordinary image', async () => {
     const manifests = new Manifests();
     manifests.image(undefined, '1');
-    assert.deepEqual(await registryClosures(manifests.read, '1', AMD64), []);
+    assert.deepEqual(await registryClosures(manifests.read, '1', AMD64), { needed: [], held: [] });
   });
 
   it('asks only for the platform of the node', async () => {
@@ -65,8 +84,8 @@ describe('registryClosures', () => {
       { ...arm64, platform: { ...ARM64, variant: 'v8' } },
     ];
     manifests.put({ manifests: children }, MEDIA.dockerIndex, '1');
-    const [closure] = await registryClosures(manifests.read, '1', ARM64);
-    assert.deepEqual(closure, { kind: 'closure-info', path: pathOf('arm64') });
+    const { needed } = await registryClosures(manifests.read, '1', ARM64);
+    assert.deepEqual(needed[0], { kind: 'closure-info', path: pathOf('arm64') });
     assert.deepEqual(manifests.asked, ['1', arm64.digest]);
     await assert.rejects(registryClosures(manifests.read, '1', { os: 'linux', architecture: 's390x' }), {
       code: 'NotFound',
