@@ -93,15 +93,19 @@ async function writeUnits(root: string): Promise<void> {
   for (const program of [NAME, 'nix2container']) {
     await place(root, `usr/bin/${program}`, wrapper.replace('PROGRAM', program), 0o755);
   }
-  const units = (await readdir('examples/systemd')).filter((name) => /\.(service|socket)$/.test(name));
-  for (const unit of units) {
-    const text = await readFile(join('examples/systemd', unit), 'utf8');
-    await place(root, `usr/lib/systemd/system/${unit}`, packagedUnit(text));
+  for (const [units, directory] of [
+    ['examples/systemd', 'system'],
+    ['examples/systemd/user', 'user'],
+  ] as const) {
+    for (const unit of (await readdir(units)).filter((name) => /\.(service|socket)$/.test(name))) {
+      const text = await readFile(join(units, unit), 'utf8');
+      await place(root, `usr/lib/systemd/${directory}/${unit}`, packagedUnit(text));
+    }
   }
 }
 
 /** A unit with the package's own program, which brings its Node, in place of a Node of the machine. */
-export function packagedUnit(text: string): string {
+function packagedUnit(text: string): string {
   return text
     .replace(/^# Node 24 or newer\.\n/m, '')
     .replace(/^(ExecStart=)\S+ \S+\/([^/\s]+)\.mjs/m, (_, key: string, program: string) => {
