@@ -33,7 +33,7 @@ in
       default = "overlayfs";
       description = ''
         Snapshotter of the containerd in k3s. `nix` is the Go version that k3s has built in (1.33 and newer); `nix-snapshotter` is this
-        project's daemon.
+        project's daemon, which a k3s without root cannot have.
       '';
     };
   };

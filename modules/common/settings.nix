@@ -11,9 +11,9 @@ let
     mkOption {
       type = types.nullOr type;
       default = null;
-      defaultText = literalMD "the daemon's, ${
-        if default == null then "none" else "`${builtins.toJSON default}`"
-      }";
+      defaultText = literalMD (
+        if default == null then "none" else "the daemon's, `${builtins.toJSON default}`"
+      );
       inherit description;
     };
 

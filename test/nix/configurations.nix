@@ -40,6 +40,7 @@ in
   nixos = lib.mapAttrs (_: module: [ all module ]) {
     nothing = { };
     inherit containerd embedded;
+    containerdAlone.virtualisation.containerd.enable = true;
 
     settings = with' containerd {
       services.nix-snapshotter = {

@@ -1,0 +1,360 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { parse, stringify, type TomlTable } from 'smol-toml';
+import * as v from 'valibot';
+import { configSchema } from '../../src/config/schema.ts';
+import { loadAccessToken } from '../../src/resolver/access-token.ts';
+import { containerdDropIn } from '../../src/setup/containerd-drop-in.ts';
+import { checkDump } from '../../src/setup/containerd-program.ts';
+import type { Target } from '../../src/setup/file-change.ts';
+import { RESOLVER } from '../../src/setup/plan.ts';
+import { runSetup } from '../../src/setup/run.ts';
+import { makeDirectories } from '../../src/host/make-directories.ts';
+import { nixFiles } from '../nix/nix-files.ts';
+import { type Nix, nixInside } from '../nix/nix.ts';
+import { renderOptions } from '../nix/options-page.ts';
+import { type NixosUnit, parseUnit, sections, type Unit, unitOf } from '../nix/units.ts';
+import { parseVersion } from '../sandbox/containerd.ts';
+import { skipWithout } from '../sandbox/components.ts';
+import { ensureTool } from '../sandbox/go-tools.ts';
+import { inside, projectRoot } from '../sandbox/layout.ts';
+import { Sandbox } from '../sandbox/sandbox.ts';
+import type { ContainerdFiles, Evaluated, Outcome } from './nix-modules/outcome.ts';
+import { REFUSED } from './nix-modules/refused.ts';
+import { schemaKeys } from './nix-modules/schema-keys.ts';
+import { isBase, leaves, ours } from './nix-modules/tables.ts';
+import { matrix } from './support/matrix.ts';
+
+const SOCKET = '/run/nix-snapshotter/nix-snapshotter.sock';
+const ROOT = '/var/lib/containerd/io.containerd.snapshotter.v1.nix';
+/** The same with each Nix; what follows from it is looked at once. */
+let evaluated: Evaluated | undefined;
+
+for (const row of await matrix(['1.7', '2.1'])) {
+  describe(`NixOS and Home Manager modules on ${row.suite}`, { skip: row.skip }, () => {
+    let node: Sandbox;
+    let nix: Nix;
+    let all: Evaluated;
+
+    before(async () => {
+      node = await Sandbox.up({ suite: row.suite, name: 'modules' });
+      nix = await nixInside(node);
+      all = (await nix.evaluate(
+        evaluation(nix, 'evaluate', `libPath = ${nix.project}/test/nix/lib.nix;`),
+      )) as Evaluated;
+      evaluated ??= all;
+    });
+    after(async () => await node.down());
+
+    it('every Nix file of the project is Nix', async (t) => {
+      const files = await nixFiles();
+      await nix.parse(files);
+      t.diagnostic(`Nix ${nix.version}: ${files.length} files`);
+    });
+
+    it('each module evaluates by itself, and the machines and NixOS tests do', () => {
+      for (const [name, failed] of Object.entries({ ...all.alone.nixos, ...all.alone.home, ...all.machines }))
+        assert.deepEqual(failed, [], name);
+      for (const [name, { failed, testScript }] of Object.entries(all.tests)) {
+        assert.ok(
+          Object.values(failed).every((one) => one.length === 0),
+          name,
+        );
+        assert.match(testScript, /succeed/, name);
+      }
+    });
+
+    for (const kind of ['nixos', 'home'] as const) {
+      it(`${kind}: what cannot work is refused by one text that says what to do, all else evaluates`, () => {
+        for (const [name, { failed }] of Object.entries(all[kind])) {
+          const expected = REFUSED[kind][name];
+          assert.equal(failed.length, expected === undefined ? 0 : 1, `${name}: ${failed.join(' AND ')}`);
+          if (expected !== undefined) assert.match(failed[0] ?? '', expected, name);
+        }
+        assert.deepEqual(
+          Object.keys(REFUSED[kind]).filter((name) => all[kind][name] === undefined),
+          [],
+        );
+      });
+    }
+
+    it('an option that nobody declares, a wrong type and a module that imports itself are errors', async () => {
+      const nixos = async (module: string) => {
+        const folder = `${nix.project}/test/nix`;
+        const lib = `import ${folder}/lib.nix`;
+        const expression =
+          `let lib = ${lib}; pkgs = import ${folder}/nixos-packages.nix { inherit lib; }; in ` +
+          `(import ${folder}/nixos.nix { inherit lib pkgs; modules = [ ${nix.project}/modules/nixos ${module} ]; }).config.services.nix-snapshotter.enable`;
+        return await nix.evaluate(expression);
+      };
+      assert.equal(await nixos('{ }'), false);
+      await assert.rejects(
+        nixos('{ services.nix-snapshotter.snapshots = 1; }'),
+        /services\.nix-snapshotter\.snapshots' does not exist/,
+      );
+      await assert.rejects(nixos('{ services.nix-snapshotter.enable = "yes"; }'), /is not of type `boolean'/);
+      await node.writeFile('/tmp/cycle.nix', '{ imports = [ ./cycle.nix ]; }');
+      await assert.rejects(nixos('/tmp/cycle.nix'), /imports itself/);
+    });
+
+    for (const version of row.suite === 'trixie'
+      ? (['debian', '2.2', '2.3', '2.4'] as const)
+      : (['debian'] as const)) {
+      const skip =
+        version === 'debian' ? Promise.resolve(false as const) : skipWithout(`containerd-${version}`);
+      it(`containerd ${version} of ${row.suite} understands what the modules add, and nothing else changes`, async (t) => {
+        const reason = await skip;
+        if (reason !== false) return t.skip(reason);
+        const directory =
+          version === 'debian' ? '/usr/bin' : `${inside.tools}/${await ensureTool(`containerd-${version}`)}`;
+        const program = `${directory}/containerd`;
+        const release = parseVersion((await node.exec([program, '--version'])).stdout);
+        const files = await containerdFiles(nix, release);
+        const dump = async (name: keyof ContainerdFiles) => {
+          await node.writeFile(`/tmp/${name}.toml`, stringify(files[name]));
+          return parse(
+            (await node.exec([program, '--config', `/tmp/${name}.toml`, 'config', 'dump'])).stdout,
+          );
+        };
+        const alone = await dump('alone');
+        checkDump(alone, await dump('version2'), SOCKET);
+        assert.throws(() => checkDump(alone, alone, SOCKET), /proxy_plugins\.nix is not there/);
+        const rootless = await dump('rootless');
+        assert.equal((rootless['proxy_plugins'] as { nix: { address: string } }).nix.address, SOCKET);
+        if (!release.startsWith('1.'))
+          assert.deepEqual(ours(await dump('version3')), ours(await dump('version2')));
+        t.diagnostic(`containerd ${release}`);
+      });
+    }
+
+    if (row.suite === 'trixie') {
+      it('containerd’s settings are those that setup gives', async () => {
+        for (const [release, name] of [
+          ['1.7.24', 'version2'],
+          ['2.2.9', 'version3'],
+          ['2.3.7', 'version3'],
+          ['2.4.2', 'version3'],
+        ] as const) {
+          const { text } = containerdDropIn({
+            release,
+            files: [],
+            platform: 'linux/amd64',
+            socket: SOCKET,
+            root: ROOT,
+          });
+          const added = parse(text);
+          const found = (await containerdFiles(nix, release))[name];
+          for (const [path, value] of leaves(added))
+            assert.deepEqual(leaves(found).get(path), value, `${release}: ${path}`);
+          const others = leaves((await containerdFiles(nix, release)).alone);
+          const mine = [...leaves(found).keys()].filter(
+            (path) => !leaves(added).has(path) && !isBase(path) && !others.has(path),
+          );
+          assert.deepEqual(mine, [], release);
+        }
+      });
+
+      it('the keys of the daemon’s configuration are those of the daemon, with its types and defaults', async () => {
+        const { keys, defaults } = (await nix.evaluate(
+          `import ${nix.project}/test/nix/settings-keys.nix`,
+        )) as {
+          readonly keys: Readonly<Record<string, { readonly default: string; readonly type: string }>>;
+          readonly defaults: Readonly<Record<string, string>>;
+        };
+        const expected = schemaKeys(configSchema);
+        assert.deepEqual(Object.keys(keys).toSorted(), [...expected.keys()].toSorted());
+        for (const [name, { default: value, choices }] of expected) {
+          assert.equal(
+            keys[name]?.default,
+            value === undefined ? 'none' : `the daemon's, \`${JSON.stringify(value)}\``,
+            name,
+          );
+          if (choices !== undefined)
+            assert.equal(
+              keys[name]?.type,
+              `null or one of ${choices.map((one) => JSON.stringify(one)).join(', ')}`,
+              name,
+            );
+        }
+        const { address, root } = v.parse(configSchema, {});
+        assert.deepEqual(defaults, { address, root, resolver: RESOLVER });
+      });
+    }
+  });
+}
+
+describe('one truth', { skip: (await matrix(['1.7']))[0]?.skip ?? false }, () => {
+  const nixos = (name: string) => outcome('nixos', name);
+  const home = (name: string) => outcome('home', name);
+  const example = async (path: string): Promise<Unit> =>
+    parseUnit(await readFile(join(projectRoot, 'examples/systemd', path), 'utf8'));
+  const withExec = (unit: Unit, command: string): Unit => ({
+    ...unit,
+    Service: { ...unit['Service'], ExecStart: command },
+  });
+  const execOf = (unit: Unit) => unit['Service']?.['ExecStart'] ?? '';
+
+  it('the system’s units are the packaged ones', async () => {
+    const { services, sockets } = nixos('containerd').systemd;
+    const service = unitOf(services['nix-snapshotter'] as NixosUnit);
+    assert.match(
+      execOf(service),
+      /^\/nix\/store\/\S+\/bin\/nix-snapshotter --config \/nix\/store\/\S+-config\.toml$/,
+    );
+    assert.deepEqual(service, withExec(await example('nix-snapshotter.service'), execOf(service)));
+    assert.deepEqual(
+      unitOf(sockets['nix-snapshotter'] as NixosUnit),
+      await example('nix-snapshotter.socket'),
+    );
+    assert.match(services['nix-snapshotter']?.path?.join(' ') ?? '', /-nix-1\.0$/);
+  });
+
+  it('a user’s unit is the packaged one, by NixOS and by Home Manager', async () => {
+    const packaged = await example('user/nix-snapshotter.service');
+    const ofNixos = unitOf(nixos('rootless').systemd.user.services['nix-snapshotter'] as NixosUnit);
+    assert.match(execOf(ofNixos), /\/bin\/nix-snapshotter rootless --config \S+-config\.toml$/);
+    assert.deepEqual(ofNixos, withExec(packaged, execOf(ofNixos)));
+    const ofHome = sections(home('rootless').systemd.user.services['nix-snapshotter'] as never);
+    const { Environment, ...rest } = ofHome['Service'] ?? {};
+    assert.match(Environment ?? '', /^PATH=\S+-nix-1\.0\/bin:.*:\/run\/wrappers\/bin:\/usr\/bin:/);
+    assert.deepEqual({ ...ofHome, Service: rest }, withExec(packaged, execOf(ofHome)));
+  });
+
+  it('the view helper’s units are the packaged ones', async () => {
+    const { services, sockets } = nixos('rootless').systemd;
+    const service = unitOf(services['nix-snapshotter-view-helper@'] as NixosUnit);
+    assert.match(execOf(service), /\/bin\/nix-snapshotter view-helper --config \S+ --user %i$/);
+    assert.deepEqual(
+      service,
+      withExec(await example('nix-snapshotter-view-helper@.service'), execOf(service)),
+    );
+    const socket = unitOf(sockets['nix-snapshotter-view-helper@1000'] as NixosUnit);
+    assert.deepEqual(socket, await example('nix-snapshotter-view-helper@.socket'));
+  });
+
+  it('the configuration files are ones that the daemon reads, and setup adds nothing to them', async () => {
+    const files = { containerd: 'hosts', embedded: 'k3s', settings: 'hosts' } as const;
+    for (const [name, target] of Object.entries(files)) {
+      const table = nixos(name).file.daemon ?? {};
+      v.parse(configSchema, table);
+      const made = await filesOfSetup(target, table);
+      const command = nixos(name).systemd.services['nix-snapshotter-setup']?.serviceConfig?.['ExecStart'];
+      assert.match(
+        String(command),
+        new RegExp(`/bin/nix-snapshotter setup --${target} --config /nix/store/\\S+-config\\.toml$`),
+      );
+      assert.ok(
+        !made.includes('/etc/nix-snapshotter/config.toml'),
+        `${name}: setup would change the file that is in the store`,
+      );
+      assert.ok(
+        made.some((path) => /hosts\.toml$|registries\.yaml$/.test(path)),
+        `${name}: ${made.join(', ')}`,
+      );
+    }
+    for (const one of [nixos('rootless'), home('goVersion')]) v.parse(configSchema, one.files.daemon);
+    assert.deepEqual(nixos('settings').file.daemon, {
+      view: 'binds',
+      gc: { grace: '24h' },
+      nix: { substituters: ['https://cache.example.org'], concurrency: 8 },
+      resolver: { address: '[::1]:7000', build: 'drv' },
+    });
+    assert.deepEqual(nixos('embedded').file.daemon, {
+      containerd_address: '/run/k3s/containerd/containerd.sock',
+      image_service: { snapshotter: 'nix-snapshotter' },
+      resolver: { address: RESOLVER },
+    });
+  });
+
+  it('k3s: what it is told, inside and outside', () => {
+    const flags = (name: string) => String(nixos(name).systemd.services['k3s']?.serviceConfig?.['ExecStart']);
+    assert.match(flags('embedded'), / --snapshotter nix-snapshotter$/);
+    assert.match(
+      nixos('embedded').shell,
+      /CONTAINERD_ADDRESS="\/run\/k3s\/containerd\/containerd\.sock"[^]*CONTAINERD_NAMESPACE="k8s\.io"[^]*CONTAINERD_SNAPSHOTTER="nix-snapshotter"/,
+    );
+    assert.match(flags('builtIn'), / --snapshotter nix$/);
+    assert.match(nixos('builtIn').systemd.services['k3s']?.path?.join(' ') ?? '', /-nix-1\.0$/);
+    const external = flags('external');
+    for (const flag of [
+      '--disable traefik',
+      '--container-runtime-endpoint unix:///run/containerd/containerd.sock',
+      `--image-service-endpoint unix://${SOCKET}`,
+    ])
+      assert.ok(external.includes(` ${flag}`), flag);
+    assert.ok(!external.includes('--snapshotter'));
+  });
+
+  it('the kubelet is led to the image service where that is wanted, as the Go version’s users do by hand', () => {
+    const flag = `--image-service-endpoint unix://${SOCKET}`;
+    assert.equal(nixos('kubernetes').kubelet, flag);
+    assert.equal(nixos('goKubernetes').kubelet, flag);
+    assert.equal(nixos('containerd').kubelet, '');
+    for (const name of ['kubernetes', 'goKubernetes'])
+      assert.deepEqual(nixos(name).file.daemon?.['image_service'], { enable: true }, name);
+    const { runc } = (nixos('kubernetes').containerd['plugins'] as never)['io.containerd.grpc.v1.cri'][
+      'containerd'
+    ]['runtimes'] as { runc: TomlTable };
+    assert.deepEqual(runc, { runtime_type: 'io.containerd.runc.v2', options: { SystemdCgroup: true } });
+  });
+
+  it('images are loaded by nix2container, addresses with variables put in', () => {
+    assert.match(
+      nixos('goVersion').preload ?? '',
+      /\/bin\/nix2container --address "\$XDG_RUNTIME_DIR\/containerd\/containerd\.sock" --namespace k8s\.io \\\n\s+load --snapshotter nix \/nix\/store\/\S+-hello\.tar\n/,
+    );
+  });
+
+  it('without root: newuidmap is looked for where it is setuid, and lingering is asked for', () => {
+    const script = home('rootless').files.scripts['containerd'] ?? '';
+    assert.match(
+      script,
+      /^export PATH=\/run\/wrappers\/bin:\S+:\/usr\/local\/sbin:\/usr\/local\/bin:\/usr\/sbin:\/usr\/bin:\/sbin:\/bin$/m,
+    );
+    assert.match(script, /^exec rootlesskit/m);
+    assert.match(nixos('noLinger').warnings.join(), /users\.users\.<name>\.linger = true/);
+    assert.deepEqual(nixos('rootless').warnings, []);
+  });
+
+  it('docs/options.md is current', async () => {
+    assert.ok(evaluated !== undefined);
+    const page = await readFile(join(projectRoot, 'docs/options.md'), 'utf8');
+    assert.equal(page, renderOptions(evaluated.options), 'write it anew: npm run docs:options');
+  });
+});
+
+function outcome(kind: 'nixos' | 'home', name: string): Outcome {
+  const found = evaluated?.[kind][name];
+  assert.ok(found !== undefined, `no configuration ${kind} ${name}`);
+  return found;
+}
+
+function evaluation(nix: Nix, file: string, args: string): string {
+  return `import ${nix.project}/test/nix/${file}.nix { ${args} }`;
+}
+
+async function containerdFiles(nix: Nix, release: string): Promise<ContainerdFiles> {
+  return (await nix.evaluate(
+    evaluation(nix, 'containerd-files', `containerdVersion = "${release}";`),
+  )) as ContainerdFiles;
+}
+
+/** The paths that setup writes in a tree whose daemon has this configuration. */
+async function filesOfSetup(target: Target, config: TomlTable): Promise<readonly string[]> {
+  const rootDir = await mkdtemp(join(tmpdir(), 'modules-'));
+  try {
+    await makeDirectories(join(rootDir, 'etc/nix-snapshotter'), 0o755);
+    await writeFile(join(rootDir, 'etc/nix-snapshotter/config.toml'), stringify(config));
+    let said = '';
+    await runSetup(
+      { targets: [target], print: false, dryRun: false, undo: false, rootDir },
+      { env: {}, uid: 0, write: (text) => (said += text), loadToken: loadAccessToken },
+    );
+    return [...said.matchAll(/^(?:created|changed) +(\/\S+)/gm)].map(([, path]) => path ?? '');
+  } finally {
+    await rm(rootDir, { recursive: true });
+  }
+}
