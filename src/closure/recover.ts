@@ -8,6 +8,17 @@ import { isStorePathName, parseStorePath, STORE_DIR, type StorePath } from './st
  */
 export const LAYER_MARKER = 'nix/.nix-snapshotter-layer';
 
+/**
+ * The mode of `nix/store` in a layer that holds its store paths. By it such a layer is told from a Nix layer, whose store directory can be
+ * written to, when all that it holds is a link or something empty.
+ */
+export const HELD_STORE_MODE = 0o555;
+
+/** True for a store directory with this mode in a layer that may be a Nix layer. */
+export function mayHoldMountPoints(mode: number): boolean {
+  return (mode & 0o777) !== HELD_STORE_MODE;
+}
+
 /** Something in a layer; `path` is relative to the layer's root. */
 export type ListedEntry =
   | { readonly path: string; readonly kind: 'directory' }

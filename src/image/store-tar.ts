@@ -1,11 +1,12 @@
 import { type Dirent, constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
+import { HELD_STORE_MODE } from '../closure/recover.ts';
 import { STORE_DIR, type StorePath } from '../closure/store-path.ts';
 import { encodeHeader, END_OF_TAR, paddingOf, type TarMemberHeader } from '../closure/tar-member.ts';
 import { messageOf, StatusError } from '../errors.ts';
 
 /** What Nix gives everything in a store: files 0444 or 0555, directories 0555, time 1. Source: Nix manual, "Store Object". */
-const MODE = { directory: 0o555, symlink: 0o777, executable: 0o555, plain: 0o444, parent: 0o755 } as const;
+const MODE = { directory: 0o555, symlink: 0o777, executable: 0o555, plain: 0o444 } as const;
 const MTIME = 1;
 const OWNER_EXECUTE = 0o100;
 /** So much is handed on at a time, in bytes. */
@@ -48,8 +49,8 @@ export async function* storeTar(
 }
 
 async function* storeBlocks(paths: readonly StorePath[], realStoreDir: string): AsyncGenerator<Buffer, void> {
-  for (const parent of ['nix', STORE_DIR.slice(1)])
-    yield* blocksOf({ path: parent, kind: 'directory', mode: MODE.parent });
+  yield* blocksOf({ path: 'nix', kind: 'directory', mode: 0o755 });
+  yield* blocksOf({ path: STORE_DIR.slice(1), kind: 'directory', mode: HELD_STORE_MODE });
   const tree = new Tree(realStoreDir);
   for (const path of paths.toSorted()) yield* tree.walk(path.slice(1), await tree.kindOf(path));
 }

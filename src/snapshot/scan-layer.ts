@@ -1,6 +1,6 @@
 import { type Dirent, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { LAYER_MARKER, type ListedEntry } from '../closure/recover.ts';
+import { LAYER_MARKER, type ListedEntry, mayHoldMountPoints } from '../closure/recover.ts';
 
 /** More entries than this are not looked at: a Nix layer of 50,000 store paths has fewer. */
 const MAX_ENTRIES = 200_000;
@@ -8,14 +8,15 @@ const MAX_ENTRIES = 200_000;
 const MAX_MARKER = 4096;
 
 /**
- * Lists a layer for `recoverClosure`: nothing when it has no `nix/store`, else the marker, what is below `nix/store`, and
+ * Lists a layer for `recoverClosure`: nothing when it has no `nix/store` for mount points, else the marker, what is below `nix/store`, and
  * the rest, each directory before what is in it. Synchronous and lazy: for an ordinary layer it costs one look-up. Links
  * are never followed. An entry of kind `other` ends a list that is too long.
  */
 export function* scanLayer(fs: string): Generator<ListedEntry, void> {
   const nix = join(fs, 'nix');
   const store = join(nix, 'store');
-  if (!isDirectory(nix) || !isDirectory(store)) return;
+  const stats = isDirectory(nix) ? lstatSync(store, { throwIfNoEntry: false }) : undefined;
+  if (stats?.isDirectory() !== true || !mayHoldMountPoints(stats.mode)) return;
   yield* marker(fs);
   let left = MAX_ENTRIES;
   for (const entry of storeThenRest(fs)) {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar-stream';
 import type { LayerClosure } from '../closure/annotations.ts';
-import { LAYER_MARKER, type ListedEntry, recoverClosure } from '../closure/recover.ts';
+import { LAYER_MARKER, type ListedEntry, mayHoldMountPoints, recoverClosure } from '../closure/recover.ts';
 import { STORE_DIR } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import { decompressor, detectCompression } from '../image/compression.ts';
@@ -17,7 +17,7 @@ const MAX_MARKER = 4096;
  * snapshotter does by what it unpacks to: see {@link recoverClosure}.
  *
  * @param blob plain, gzip or zstd.
- * @returns undefined for an ordinary layer, and for one with too many entries to be another.
+ * @returns undefined for an ordinary layer, one that holds its store paths among them, and for one with too many entries to be another.
  * @throws StatusError DataLoss when it is no tar, or what reading it raises.
  */
 export async function recoverFromTar(blob: Readable): Promise<LayerClosure | undefined> {
@@ -27,6 +27,8 @@ export async function recoverFromTar(blob: Readable): Promise<LayerClosure | und
 }
 
 interface Listed {
+  /** The store paths themselves are in it. */
+  holdsPaths: boolean;
   readonly marker: ListedEntry[];
   readonly store: ListedEntry[];
   readonly rest: ListedEntry[];
@@ -35,12 +37,12 @@ interface Listed {
 async function list(blob: Readable): Promise<Listed | undefined> {
   const [head, source] = await peek(blob);
   const transform = decompressor(detectCompression(head));
-  const listed: Listed = { marker: [], store: [], rest: [] };
+  const listed: Listed = { holdsPaths: false, marker: [], store: [], rest: [] };
   let count = 0;
   const reader = extract();
   const reading = (async () => {
     for await (const entry of reader) {
-      const { name, type, size, linkname } = entry.header;
+      const { name, type, size, linkname, mode } = entry.header;
       const path = name.replace(/^(?:\.?\/)+/, '').replace(/\/+$/, '');
       if (path === LAYER_MARKER && type === 'file' && size <= MAX_MARKER) {
         const chunks: Buffer[] = [];
@@ -51,6 +53,7 @@ async function list(blob: Readable): Promise<Listed | undefined> {
       }
       entry.resume();
       count += 1;
+      if (path === STORE_DIR.slice(1)) listed.holdsPaths ||= !mayHoldMountPoints(mode ?? 0);
       if (path === '' || path === STORE_DIR.slice(1) || count > MAX_ENTRIES) continue;
       const into = path.startsWith(`${STORE_DIR.slice(1)}/`) ? listed.store : listed.rest;
       into.push(entryOf(path, type, size, linkname));
@@ -65,7 +68,7 @@ async function list(blob: Readable): Promise<Listed | undefined> {
     if (error instanceof StatusError) throw error;
     throw new StatusError('DataLoss', `a layer is no tar: ${messageOf(error)}`, { cause: error });
   }
-  return count > MAX_ENTRIES ? undefined : listed;
+  return count > MAX_ENTRIES || listed.holdsPaths ? undefined : listed;
 }
 
 function entryOf(

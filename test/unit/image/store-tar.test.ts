@@ -91,7 +91,7 @@ describe('storeTar', () => {
       seen.slice(0, 2),
       [
         ['nix/', 'directory', 0o755, 0],
-        ['nix/store/', 'directory', 0o755, 0],
+        ['nix/store/', 'directory', 0o555, 0],
       ].map(([name, type, mode]) => [name, type, mode, 1]),
     );
     assert.deepEqual(modes.get(pkg), ['directory', 0o555]);
@@ -134,7 +134,7 @@ describe('storeTar', () => {
     const bytes = await tarOf([path('file'), path('symlink')]);
     assert.equal(
       createHash('sha256').update(bytes).digest('hex'),
-      '6f1183fa3621525878acfb3dcbce6ea13453e172d0fd9808a9c503b2197b15c8',
+      'fb3bcc280d51ec1383c9ac23f1b21f8ba987c749d790d5d438b9412e4e6ade2f',
     );
   });
 

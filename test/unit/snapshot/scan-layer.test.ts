@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
-import { recoverClosure } from '../../../src/closure/recover.ts';
+import { HELD_STORE_MODE, recoverClosure } from '../../../src/closure/recover.ts';
 import { scanLayer } from '../../../src/snapshot/scan-layer.ts';
 
 const NAME = '00000000000000000000000000000000-a';
@@ -21,5 +21,15 @@ it('a layer with names that are not UTF-8 is an ordinary layer', async (t) => {
     [...scanLayer(fs)].filter(({ path }) => path.endsWith('\uFFFD')).map(({ kind }) => kind),
     ['other', 'other', 'other'],
   );
+  assert.equal(recoverClosure(scanLayer(fs)), undefined);
+});
+
+it('a layer that holds a link or an empty directory of the store is an ordinary layer', async (t) => {
+  const fs = await mkdtemp(join(tmpdir(), 'scan-layer-'));
+  t.after(() => rm(fs, { recursive: true }));
+  const store = join(fs, 'nix', 'store');
+  await mkdir(join(store, NAME), { recursive: true });
+  assert.notEqual(recoverClosure(scanLayer(fs)), undefined);
+  await chmod(store, HELD_STORE_MODE);
   assert.equal(recoverClosure(scanLayer(fs)), undefined);
 });

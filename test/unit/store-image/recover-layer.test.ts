@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
@@ -7,6 +10,7 @@ import type { LayerClosure } from '../../../src/closure/annotations.ts';
 import { layerTar } from '../../../src/closure/layer-tar.ts';
 import { type LayerEntry, planNixLayer } from '../../../src/closure/nix-layer.ts';
 import type { StorePath } from '../../../src/closure/store-path.ts';
+import { storeTar } from '../../../src/image/store-tar.ts';
 import { recoverFromTar } from '../../../src/store-image/recover-layer.ts';
 
 const path = (name: string) => `/nix/store/${'0'.repeat(32)}-${name}` as StorePath;
@@ -49,6 +53,15 @@ describe('recoverFromTar', () => {
     assert.equal(await recover(await tarOf([file('etc/motd', 'content')])), undefined);
     assert.equal(await recover(await tarOf([file(`${path('a').slice(1)}/bin/a`, 'real')])), undefined);
     assert.equal(await recover(await tarOf([])), undefined);
+  });
+
+  it('takes one that holds its store paths for ordinary, be they links or empty', async (t) => {
+    const top = await mkdtemp(join(tmpdir(), 'recover-'));
+    t.after(() => rm(top, { recursive: true }));
+    await symlink('/nowhere', join(top, `${'0'.repeat(32)}-a`));
+    await mkdir(join(top, `${'0'.repeat(32)}-b`));
+    const tar = Buffer.concat(await Readable.from(storeTar([path('a'), path('b')], top)).toArray());
+    assert.equal(await recover(tar), undefined);
   });
 
   it('refuses what is no tar', async () => {
