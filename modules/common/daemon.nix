@@ -34,14 +34,6 @@ in
 
     settings = settings.option { inherit format; };
 
-    configFile = mkOption {
-      type = types.path;
-      defaultText = literalExpression "a file with the settings";
-      description = ''
-        The daemon's configuration file, in place of {option}`settings`.
-      '';
-    };
-
     setContainerdSnapshotter = mkOption {
       type = types.bool;
       default = false;
@@ -66,11 +58,19 @@ in
     };
   };
 
-  # The file that an option's settings give.
-  generate = cfg: format.generate "config.toml" (settings.render cfg.settings);
+  # The option for a file of one's own; its value is the file that is used. `cfg` are the daemon's options.
+  configFileOf =
+    cfg:
+    mkOption {
+      type = types.nullOr types.path;
+      default = null;
+      apply =
+        file: if file == null then format.generate "config.toml" (settings.render cfg.settings) else file;
+      description = "The daemon's configuration file, in place of {option}`settings`.";
+    };
 
   # Whether somebody gave a file of their own; `options` are those of the daemon.
-  hasOwnFile = options: options.configFile.highestPrio < (lib.mkOptionDefault null).priority;
+  hasOwnFile = options: lib.any (file: file != null) options.configFile.definitions;
 
   # `name`: what the daemon's options are called.
   assertions =

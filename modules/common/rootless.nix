@@ -109,6 +109,7 @@ in
 {
   options = {
     services.nix-snapshotter.rootless = daemon.options // {
+      configFile = daemon.configFileOf cfg;
       resolver.enable = daemon.options.resolver.enable // {
         default = !ownFile;
         defaultText = lib.literalMD "`true`, without a {option}`configFile` of one's own";
@@ -292,7 +293,6 @@ in
         lib.mkIf cfg.setContainerdSnapshotter (lib.mkDefault "nix");
 
       services.nix-snapshotter.rootless = {
-        configFile = lib.mkOptionDefault (daemon.generate cfg);
         settings = {
           resolver.address = lib.mkIf cfg.resolver.enable (lib.mkDefault daemon.settings.defaults.resolver);
           image_service.enable = lib.mkIf cfg.imageService.enable (lib.mkDefault true);
@@ -307,8 +307,9 @@ in
             ];
           };
           nix-snapshotter-setup = lib.mkIf cfg.resolver.enable (
-            lib.recursiveUpdate (units.setup "${program} setup --hosts --config ${cfg.configFile}") {
-              Install.WantedBy = [ "default.target" ];
+            units.setup {
+              command = "${program} setup --hosts --config ${cfg.configFile}";
+              wantedBy = "default.target";
             }
           );
         };

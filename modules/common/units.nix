@@ -181,23 +181,27 @@ in
     Brings what holds the resolver's token, a secret that is made on the node and never in the store, to where clients look for it;
     takes it back when the unit goes.
 
-    `command` is `nix-snapshotter setup` with its targets.
+    `command` is `nix-snapshotter setup` with its targets. `before` and `wantedBy` are units.
   */
-  setup = command: {
-    Unit = {
-      Description = "Files that lead clients of containerd to nix-snapshotter";
-      Before = [
-        "containerd.service"
-        "k3s.service"
-        "k3s-agent.service"
-      ];
+  setup =
+    {
+      command,
+      before ? [ ],
+      wantedBy,
+    }:
+    {
+      Unit = {
+        Description = "Files that lead clients of containerd to nix-snapshotter";
+        Before = before;
+        # It makes the token, and two that did might make two.
+        After = [ "nix-snapshotter.service" ];
+      };
+      Service = {
+        Type = "oneshot";
+        RemainAfterExit = true;
+        ExecStart = command;
+        ExecStop = "${command} --undo";
+      };
+      Install.WantedBy = [ wantedBy ];
     };
-    Service = {
-      Type = "oneshot";
-      RemainAfterExit = true;
-      ExecStart = command;
-      ExecStop = "${command} --undo";
-    };
-    Install.WantedBy = [ "multi-user.target" ];
-  };
 }

@@ -67,6 +67,10 @@ for (const row of await matrix(['1.7', '2.1'])) {
       }
     });
 
+    it('without the overlay the package is built from the modules’ own source', () => {
+      assert.match(all.withoutOverlay, /^nix-snapshotter-\d/);
+    });
+
     for (const kind of ['nixos', 'home'] as const) {
       it(`${kind}: what cannot work is refused by one text that says what to do, all else evaluates`, () => {
         for (const [name, { failed }] of Object.entries(all[kind])) {

@@ -100,6 +100,16 @@ in
         if lib.isFunction script then script { nodes = lib.mapAttrs (_: node: node.config) nodes; } else script;
     }
   );
+  # Home Manager with a package set that has no overlay of ours.
+  withoutOverlay =
+    (import ./home.nix {
+      inherit lib;
+      pkgs = import ./. {
+        inherit lib;
+        system = "x86_64-linux";
+      };
+      modules = [ ../../modules/home ];
+    }).config.services.nix-snapshotter.rootless.package.name;
   options = {
     nixos = documentation (nixos [ ../../modules/nixos ]);
     home = documentation (home [ ../../modules/home ]);

@@ -94,6 +94,10 @@ in
             cniPlugins = k3sCniPlugins;
           };
         };
+        systemd.services.k3s = lib.mkIf config.services.k3s.enable {
+          wants = [ "containerd.service" ];
+          after = [ "containerd.service" ];
+        };
       })
 
       (lib.mkIf (snapshotter.enable && snapshotter.imageService.kubelet) (

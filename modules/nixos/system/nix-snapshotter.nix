@@ -23,6 +23,8 @@ let
 in
 {
   options.services.nix-snapshotter = daemon.options // {
+    configFile = daemon.configFileOf cfg;
+
     path = daemon.options.path // {
       default = [ config.nix.package ];
       defaultText = lib.literalExpression "[ config.nix.package ]";
@@ -67,7 +69,6 @@ in
     };
 
     services.nix-snapshotter = {
-      configFile = lib.mkOptionDefault (daemon.generate cfg);
       settings = {
         resolver.address = lib.mkIf cfg.resolver.enable (lib.mkDefault daemon.settings.defaults.resolver);
         image_service.enable = lib.mkIf cfg.imageService.enable (lib.mkDefault true);
@@ -91,7 +92,17 @@ in
     ];
 
     systemd.services.nix-snapshotter-setup = lib.mkIf cfg.resolver.enable (
-      units.convertServiceToNixOS (units.setup "${program} setup ${targets} --config ${cfg.configFile}")
+      units.convertServiceToNixOS (
+        units.setup {
+          command = "${program} setup ${targets} --config ${cfg.configFile}";
+          before = [
+            "containerd.service"
+            "k3s.service"
+            "k3s-agent.service"
+          ];
+          wantedBy = "multi-user.target";
+        }
+      )
     );
   };
 }

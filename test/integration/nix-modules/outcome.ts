@@ -31,6 +31,8 @@ export interface Evaluated {
       { readonly testScript: string; readonly failed: Readonly<Record<string, readonly string[]>> }
     >
   >;
+  /** The package that is used without our overlay. */
+  readonly withoutOverlay: string;
   readonly options: ProjectOptions;
 }
 
