@@ -331,13 +331,11 @@ in
   mkOptionDefault = lib.mkOverride 1500;
   mkDefault = lib.mkOverride 1000;
   mkForce = lib.mkOverride 50;
-  mkVMOverride = lib.mkOverride 10;
   mkOrder = priority: content: {
     _type = "order";
     inherit priority content;
   };
   mkBefore = lib.mkOrder 500;
-  mkAfter = lib.mkOrder 1500;
 
   mergeDefinitions =
     loc: type: definitions:
@@ -435,29 +433,4 @@ in
       _module = merged.config._module;
     };
 
-  mkRemovedOptionModule =
-    path: instructions:
-    { options, config, ... }:
-    {
-      options = setAttrByPath path (
-        lib.mkOption {
-          visible = false;
-          apply =
-            _:
-            throw "The option `${showOption path}' can no longer be used since it's been removed. ${instructions}";
-        }
-      );
-      config.assertions =
-        let
-          option = lib.getAttrFromPath path options;
-        in
-        [
-          {
-            assertion = !option.isDefined;
-            message = "The option definition `${showOption path}' in ${
-              lib.concatMapStringsSep " and " (file: "`${file}'") option.files
-            } no longer has any effect; please remove it.\n${instructions}";
-          }
-        ];
-    };
 }

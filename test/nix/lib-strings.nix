@@ -20,7 +20,6 @@ rec {
     compareVersions
     concatStringsSep
     fromJSON
-    hashString
     match
     replaceStrings
     split
@@ -34,10 +33,6 @@ rec {
   concatMapStringsSep =
     sep: f: list:
     concatStringsSep sep (map f list);
-  concatMapAttrsStringSep =
-    sep: f: attrs:
-    concatStringsSep sep (lib.mapAttrsToList f attrs);
-  concatLines = concatMapStrings (line: line + "\n");
   optionalString = condition: string: if condition then string else "";
   hasPrefix = prefix: string: substring 0 (stringLength prefix) string == prefix;
   hasSuffix =
@@ -63,14 +58,7 @@ rec {
   stringToCharacters = string: lib.genList (n: substring n 1 string) (stringLength string);
   splitString =
     sep: string: lib.filter isString (builtins.split (escapeRegex (toString sep)) (toString string));
-  trim =
-    string:
-    let
-      found = builtins.match "[ \t\r\n]*(.*[^ \t\r\n])[ \t\r\n]*" string;
-    in
-    if found == null then "" else lib.head found;
   toLower = replaceStrings upperChars lowerChars;
-  toUpper = replaceStrings lowerChars upperChars;
   upperChars = stringToCharacters "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
   lowerChars = stringToCharacters "abcdefghijklmnopqrstuvwxyz";
   fixedWidthString =
@@ -99,8 +87,6 @@ rec {
     makeSearchPath subDir (map (lib.getOutput output) paths);
   versionOlder = v1: v2: builtins.compareVersions v2 v1 == 1;
   versionAtLeast = v1: v2: !versionOlder v1 v2;
-  getName = package: package.pname or (builtins.parseDrvName package.name).name;
-  getVersion = package: package.version or (builtins.parseDrvName package.name).version;
   isStringLike = value: isString value || builtins.isPath value || value ? outPath || value ? __toString;
   isStorePath =
     value: isStringLike value && builtins.dirOf (toString value) == builtins.storeDir;

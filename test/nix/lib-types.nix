@@ -196,7 +196,6 @@ rec {
       merge = _: defs: lib.concatMapStringsSep sep (def: def.value) defs;
     };
   lines = separatedString "\n";
-  commas = separatedString ",";
   attrs = mkOptionType {
     name = "attrs";
     description = "attribute set";
@@ -347,7 +346,6 @@ rec {
     check = x: isAttrs x || lib.isFunction x || builtins.isPath x;
     merge = _: defs: { imports = map (def: def.value) defs; };
   };
-  addCheck = type: check: type // { check = x: type.check x && check x; };
 
   submodule = modules: submoduleWith { modules = lib.toList modules; };
   submoduleWith =

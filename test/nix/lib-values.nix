@@ -28,7 +28,6 @@ rec {
     any
     attrNames
     attrValues
-    catAttrs
     concatLists
     concatMap
     deepSeq
@@ -38,7 +37,6 @@ rec {
     foldl'
     functionArgs
     genList
-    groupBy
     hasAttr
     head
     intersectAttrs
@@ -54,20 +52,13 @@ rec {
     listToAttrs
     map
     mapAttrs
-    partition
     removeAttrs
-    seq
     sort
     tail
-    zipAttrsWith
     ;
 
   id = x: x;
   const = x: _: x;
-  flip =
-    f: a: b:
-    f b a;
-  pipe = foldl' (x: f: f x);
   fix =
     f:
     let
@@ -81,20 +72,13 @@ rec {
     in
     first // g final (prev // first);
   composeManyExtensions = foldl' composeExtensions (_: _: { });
-  setFunctionArgs = f: args: {
-    __functor = _: f;
-    __functionArgs = args;
-  };
   importJSON = path: builtins.fromJSON (builtins.readFile path);
   warn = message: builtins.trace "evaluation warning: ${message}";
-  warnIf = condition: message: if condition then warn message else id;
+  warnIf = condition: message: if condition then lib.warn message else id;
   throwIf = condition: message: if condition then throw message else id;
-  throwIfNot = condition: throwIf (!condition);
-  assertMsg = condition: message: condition || throw message;
   boolToString = value: if value then "true" else "false";
   max = x: y: if x > y then x else y;
   min = x: y: if x < y then x else y;
-  mod = base: int: base - int * (builtins.div base int);
 
   licenses.mit = {
     spdxId = "MIT";
@@ -105,13 +89,11 @@ rec {
   nameValuePair = name: value: { inherit name value; };
   mapAttrs' = f: set: listToAttrs (map (name: f name set.${name}) (attrNames set));
   mapAttrsToList = f: set: map (name: f name set.${name}) (attrNames set);
-  attrsToList = mapAttrsToList nameValuePair;
   filterAttrs =
     predicate: set: removeAttrs set (filter (name: !predicate name set.${name}) (attrNames set));
   genAttrs = names: f: listToAttrs (map (name: nameValuePair name (f name)) names);
   optionalAttrs = condition: set: if condition then set else { };
   concatMapAttrs = f: set: foldl' (x: y: x // y) { } (mapAttrsToList f set);
-  mergeAttrsList = foldl' (x: y: x // y) { };
   attrByPath =
     path: default: set:
     if path == [ ] then
@@ -146,9 +128,6 @@ rec {
         );
     in
     go [ ] set;
-  foldlAttrs =
-    f: init: set:
-    foldl' (acc: name: f acc name set.${name}) init (attrNames set);
   collect =
     predicate: attrs:
     if predicate attrs then
@@ -157,7 +136,6 @@ rec {
       concatMap (collect predicate) (attrValues attrs)
     else
       [ ];
-  recurseIntoAttrs = attrs: attrs // { recurseForDerivations = true; };
   isDerivation = value: value.type or null == "derivation";
   getOutput =
     output: package:
@@ -166,8 +144,6 @@ rec {
     else
       package;
   getBin = getOutput "bin";
-  getLib = getOutput "lib";
-  getDev = getOutput "dev";
   getExe =
     package:
     getExe' package (
@@ -181,45 +157,19 @@ rec {
     else
       "${getBin package}/bin/${program}";
 
-  singleton = x: [ x ];
   optional = condition: element: if condition then [ element ] else [ ];
   optionals = condition: elements: if condition then elements else [ ];
   toList = x: if isList x then x else [ x ];
   last = list: elemAt list (length list - 1);
   init = list: take (length list - 1) list;
-  range = first: last: if first > last then [ ] else genList (n: first + n) (last - first + 1);
   reverseList = list: genList (n: elemAt list (length list - n - 1)) (length list);
   take = count: list: genList (elemAt list) (min count (length list));
   drop = count: list: genList (n: elemAt list (n + count)) (max 0 (length list - count));
   flatten = x: if isList x then concatMap flatten x else [ x ];
   unique = foldl' (acc: e: if elem e acc then acc else acc ++ [ e ]) [ ];
   subtractLists = without: filter (e: !elem e without);
-  intersectLists = e: filter (x: elem x e);
   remove = e: filter (x: x != e);
-  foldr =
-    f: nul: list:
-    let
-      go = n: if n == length list then nul else f (elemAt list n) (go (n + 1));
-    in
-    go 0;
   imap0 = f: list: genList (n: f n (elemAt list n)) (length list);
   imap1 = f: list: genList (n: f (n + 1) (elemAt list n)) (length list);
-  findFirst =
-    predicate: default: list:
-    let
-      found = filter predicate list;
-    in
-    if found == [ ] then default else head found;
   count = predicate: list: length (filter predicate list);
-  zipLists =
-    left: right:
-    genList (n: {
-      fst = elemAt left n;
-      snd = elemAt right n;
-    }) (min (length left) (length right));
-  cartesianProduct =
-    sets:
-    foldl' (
-      products: name: concatMap (product: map (value: product // { ${name} = value; }) sets.${name}) products
-    ) [ { } ] (attrNames sets);
 }
