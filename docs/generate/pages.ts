@@ -1,6 +1,8 @@
 import { renderCli } from './cli.ts';
+import { RECORDING, renderRecording } from './recording/recording.ts';
 
-/** Pages that are made from the source, by where they lie in the project. */
+/** Pages and pictures that are made from what lies in the project, by their paths. */
 export const GENERATED: Readonly<Record<string, () => Promise<string>>> = {
   'docs/cli.md': renderCli,
+  [RECORDING.picture]: renderRecording,
 };
