@@ -10,7 +10,7 @@ let
       root:x:0:0:root:/root:/bin/sh
       redis:x:999:999:redis:/data:/bin/sh
     '';
-    config.Env = [ "LANG=C.UTF-8" ];
+    config.Env = [ "TZ=UTC" ];
   };
 
   withRedis = buildImage {

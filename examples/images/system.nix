@@ -1,5 +1,5 @@
-# A small system with an init of its own, which starts services and reaps what ends. A whole NixOS goes the same way:
-# see nixos.nix.
+# A small system with an init of its own, which starts services and reaps what ends. To go down by itself when it is stopped,
+# and not only after the grace period, it wants the capability SYS_BOOT. A whole NixOS goes the same way: see nixos.nix.
 { pkgs }:
 let
   service = pkgs.writeScript "tick" ''
@@ -24,7 +24,7 @@ pkgs.nix-snapshotter.buildImage {
   ];
   config = {
     Entrypoint = [ "/bin/init" ];
-    # What busybox's init takes as the wish to halt; containerd would send SIGTERM.
+    # The wish to halt; at a SIGTERM this init would start the system again.
     StopSignal = "SIGUSR1";
   };
 }

@@ -12,7 +12,6 @@ let
     config.entrypoint = [ (lib.getExe pkgs.hello) ];
   };
   greeting = text: pkgs.writeTextDir "etc/greeting" text;
-  sh = "${pkgs.busybox}/bin/sh";
 in
 {
   inherit hello;
@@ -33,7 +32,7 @@ in
     config.Entrypoint = [ (lib.getExe pkgs.hello) ];
   };
 
-  # What it is has an owner and a mode, by both ways of giving them.
+  # Owners and modes, by both ways of giving them.
   owners = buildImage {
     name = "owners";
     copyToRoot = [
@@ -57,13 +56,14 @@ in
       ln -s ${pkgs.hello} data/hello
       cat etc/greeting > data/greeting
     '';
-    config = {
-      Entrypoint = [
-        sh
-        "-c"
-      ];
-      Env = [ "PATH=${pkgs.busybox}/bin" ];
-    };
+    config.Env = [ "PATH=${pkgs.busybox}/bin" ];
+  };
+
+  removes = buildImage {
+    name = "removes";
+    copyToRoot = greeting "linked";
+    fakeRootCommands = "rm etc/greeting";
+    config.Cmd = [ (lib.getExe pkgs.hello) ];
   };
 
   # dockerTools' `contents`: of two files the first one is taken. copyToRoot refuses.

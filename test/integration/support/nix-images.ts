@@ -16,15 +16,18 @@ export async function describeLibraries(node: Sandbox): Promise<void> {
 /**
  * Builds attributes of a Nix file of the project, on the node.
  *
- * @param file below the project's directory; a function of `system`.
+ * @param file below the project's directory; a function of `system`, and of `args` where there are some.
  * @returns the store path of each, by name, and what Nix said.
  */
 export async function buildAttributes<N extends string>(
   node: Sandbox,
   file: string,
   names: readonly N[],
+  args: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly paths: Record<N, string>; readonly said: string }> {
-  const { stdout, stderr } = await nix(node, 'nix-build', file, ['--no-out-link', ...attributes(names)]);
+  const further = Object.entries(args).flatMap(([name, value]) => ['--argstr', name, value]);
+  const flags = ['--no-out-link', ...further, ...attributes(names)];
+  const { stdout, stderr } = await nix(node, 'nix-build', file, flags);
   const paths = stdout.split('\n').filter(Boolean);
   return {
     paths: Object.fromEntries(names.map((name, index) => [name, paths[index] ?? ''])) as Record<N, string>,
