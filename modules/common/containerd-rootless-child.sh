@@ -2,7 +2,6 @@
 : "${HOME:?is not set}"
 : "${XDG_DATA_HOME:=$HOME/.local/share}"
 : "${XDG_CONFIG_HOME:=$HOME/.config}"
-: "${XDG_CACHE_HOME:=$HOME/.cache}"
 
 # /etc and /run are directories of links to the host's there: what is not to be the host's has to be there itself.
 own() {

@@ -206,8 +206,10 @@ in
         type = types.attrs;
         internal = true;
         readOnly = true;
-        default = containerdSettings;
-        description = "Parts of containerd's configuration.";
+        default = containerdSettings // {
+          inherit parent child;
+        };
+        description = "Parts of containerd's configuration, and the programs that start it.";
       };
     };
   };

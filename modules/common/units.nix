@@ -169,7 +169,7 @@ in
         # Whoever asks is not trusted.
         MemoryMax = "512M";
         TasksMax = 64;
-        CapabilityBoundingSet = "CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_FOWNER CAP_CHOWN";
+        CapabilityBoundingSet = "CAP_SYS_ADMIN CAP_DAC_OVERRIDE CAP_FOWNER CAP_CHOWN CAP_SYS_PTRACE";
         NoNewPrivileges = "yes";
         RestrictAddressFamilies = "AF_UNIX";
         IPAddressDeny = "any";

@@ -290,6 +290,7 @@ describe('one truth', { skip: (await matrix(['1.7']))[0]?.skip ?? false }, () =>
     ])
       assert.ok(external.includes(` ${flag}`), flag);
     assert.ok(!external.includes('--snapshotter'));
+    assert.match(flags('k3sAlone'), /k3s server \\\n --disable traefik$/);
   });
 
   it('the kubelet is led to the image service where that is wanted, as the Go version’s users do by hand', () => {

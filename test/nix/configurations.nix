@@ -123,6 +123,9 @@ in
       services.k3s.extraFlags = [ "--disable traefik" ];
     };
 
+    # Flags in one string cannot be added to, and need not be.
+    k3sAlone = with' k3s { services.k3s.extraFlags = "--disable traefik"; };
+
     # The Go version that k3s has built in.
     builtIn = with' k3s { services.k3s.snapshotter = "nix"; };
 

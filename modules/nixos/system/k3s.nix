@@ -32,13 +32,14 @@ in
     );
 
     services.k3s = {
-      # An external containerd is told by its own configuration.
-      moreFlags = lib.mkIf (!config.virtualisation.containerd.k3sIntegration) [
-        "--snapshotter ${cfg.snapshotter}"
-      ];
-      # A string in NixOS 24.05 and older.
-      extraFlags =
-        if options.services.k3s.extraFlags.type.check [ ] then cfg.moreFlags else toString cfg.moreFlags;
+      # "overlayfs" is k3s's own choice. An external containerd is told by its own configuration.
+      moreFlags =
+        lib.mkIf (cfg.snapshotter != "overlayfs" && !config.virtualisation.containerd.k3sIntegration)
+          [ "--snapshotter ${cfg.snapshotter}" ];
+      # A string in NixOS 24.05 and older, and where somebody gives one nothing can be added: so only what has to be.
+      extraFlags = lib.mkIf (cfg.moreFlags != [ ]) (
+        if options.services.k3s.extraFlags.type.check [ ] then cfg.moreFlags else toString cfg.moreFlags
+      );
     };
 
     # The Go version in k3s calls nix-store.
