@@ -46,7 +46,7 @@ in
       type = types.bool;
       description = ''
         Whether the daemon serves store paths as images on a loopback address, so that every client of containerd runs
-        `nix:0/nix/store/…`. The token that clients show is made on the node, readable by root alone.
+        `nix:0/nix/store/…`. The token that clients show is made on the node, readable by the daemon's user alone.
       '';
     };
 

@@ -110,6 +110,10 @@ in
   options = {
     services.nix-snapshotter.rootless = daemon.options // {
       configFile = daemon.configFileOf cfg;
+      settings = daemon.settings.option {
+        inherit format;
+        rootless = true;
+      };
       resolver.enable = daemon.options.resolver.enable // {
         default = !ownFile;
         defaultText = lib.literalMD "`true`, without a {option}`configFile` of one's own";

@@ -95,12 +95,25 @@ in
 {
   inherit defaults keys render;
 
+  # `rootless`: whether it is a user's daemon, which has other places.
   option =
-    { format }:
+    {
+      format,
+      rootless ? false,
+    }:
     mkOption {
       type = types.submodule {
         freeformType = format.type;
-        options = keys;
+        options =
+          keys
+          // lib.optionalAttrs rootless {
+            address = keys.address // {
+              defaultText = literalMD "the daemon's, `$XDG_RUNTIME_DIR/nix-snapshotter/nix-snapshotter.sock`";
+            };
+            root = keys.root // {
+              defaultText = literalMD "the daemon's, `$XDG_DATA_HOME/nix-snapshotter`";
+            };
+          };
       };
       default = { };
       example = {
