@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../../src/errors.ts';
 import { anyNix, type Nix } from './nix.ts';
 import { nixFiles } from './nix-files.ts';
 
@@ -15,7 +16,7 @@ if (given === undefined || given === '') {
       'github.com/nix-community/nixpkgs.lib, then run npm run check:nix again',
   );
 } else {
-  await check(given);
+  await check(given).catch((error: unknown) => fail(messageOf(error)));
 }
 
 async function check(directory: string): Promise<void> {
