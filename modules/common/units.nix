@@ -118,8 +118,6 @@ in
   rootlessContainerd = execStart: {
     Unit = {
       Description = "containerd without root";
-      # In the namespaces of root there is nothing to do for RootlessKit.
-      ConditionUser = "!root";
       StartLimitBurst = 16;
       StartLimitIntervalSec = 120;
     };

@@ -33,7 +33,15 @@ in
         ''
       );
 
-      systemd.user.services = lib.mapAttrs (_: units.convertServiceToNixOS) cfg.units;
+      systemd.user.services = lib.mkMerge [
+        # NixOS gives them to every user, root among them.
+        (lib.mapAttrs (
+          _: unit: units.convertServiceToNixOS (lib.recursiveUpdate unit { Unit.ConditionUser = "!root"; })
+        ) cfg.units)
+        (lib.mkIf config.virtualisation.containerd.rootless.enable {
+          containerd.environment = config.networking.proxy.envVars;
+        })
+      ];
 
       warnings = lib.optional (!lingering) (
         "Containers without root end with the last session of their user, and start with the first: for those that shall not, set "
