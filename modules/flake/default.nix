@@ -42,6 +42,18 @@ let
     directory: names:
     lib.genAttrs names (name: directory + "/${name}.nix") // { default = directory; };
 
+  # NixOS tests by name.
+  testsOf =
+    pkgs:
+    lib.mapAttrs' (file: _: {
+      name = lib.removeSuffix ".nix" file;
+      value = pkgs.testers.runNixOSTest {
+        imports = [ (../nixos/tests + "/${file}") ];
+        defaults.imports = [ self.nixosModules.default ];
+        node.specialArgs = specialArgs pkgs;
+      };
+    }) (lib.filterAttrs (file: _: lib.hasSuffix ".nix" file) (builtins.readDir ../nixos/tests));
+
   app = program: {
     type = "app";
     inherit program;
@@ -96,6 +108,10 @@ in
     lib.mapAttrs (
       _: machine: app "${(machine pkgs).config.system.build.vm}/bin/run-nixos-vm"
     ) machines
+    # `nix run .#test-NAME`: a test's machines, to be driven by hand.
+    // lib.mapAttrs' (
+      name: test: lib.nameValuePair "test-${name}" (app "${test.driverInteractive}/bin/nixos-test-driver")
+    ) (testsOf pkgs)
     # push-NAME: to the registry in the image's name. load-NAME: into CONTAINERD_ADDRESS, else a rootless containerd.
     // lib.concatMapAttrs (name: image: {
       "push-${name}" = app (lib.getExe (image.copyToRegistry { }));
@@ -120,14 +136,7 @@ in
     {
       inherit (pkgs) nix-snapshotter;
     }
-    // lib.mapAttrs' (file: _: {
-      name = lib.removeSuffix ".nix" file;
-      value = pkgs.testers.runNixOSTest {
-        imports = [ (../nixos/tests + "/${file}") ];
-        defaults.imports = [ self.nixosModules.default ];
-        node.specialArgs = specialArgs pkgs;
-      };
-    }) (lib.filterAttrs (file: _: lib.hasSuffix ".nix" file) (builtins.readDir ../nixos/tests))
+    // testsOf pkgs
   );
 
   devShells = forEachSystem (pkgs: {

@@ -97,7 +97,7 @@ let
     ]
     ++ lib.optionals (fromImage != null) [
       "--from-image"
-      fromImage
+      "${fromImage}"
     ]
     ++ lib.optional layered "--layered"
     ++ lib.optionals (perms != [ ]) [

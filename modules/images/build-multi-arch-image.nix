@@ -37,7 +37,7 @@ let
       ''
         ${nix2container} index ${
           lib.optionalString (!resolvedByNix) "--ref ${lib.escapeShellArg reference}"
-        } --out $out ${lib.escapeShellArgs images}
+        } --out $out ${lib.escapeShellArgs (map (image: "${image}") images)}
       '';
 in
 image

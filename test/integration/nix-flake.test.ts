@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { glob, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
 import lock from '../../package-lock.json' with { type: 'json' };
 import { sandboxUnavailable } from '../sandbox/available.ts';
@@ -79,15 +79,6 @@ for (const { suite, release } of [
     });
     after(async () => await node?.down());
 
-    it('every Nix file of the project can be read', async () => {
-      const files = await Array.fromAsync(
-        glob('**/*.nix', { cwd: projectRoot, exclude: ['node_modules', '.testbed', '.git'] }),
-      );
-      assert.ok(files.length > 50, `${files.length} files`);
-      const paths = files.map((file) => `${inside.project}/${file}`);
-      await node.exec(['nix-instantiate', '--parse', ...paths]);
-    });
-
     it('has the outputs that are documented, for both systems', async () => {
       const { stdout } = await flake(['flake', 'show', '--json', '--all-systems']);
       const outputs = JSON.parse(stdout) as Tree;
@@ -102,8 +93,12 @@ for (const { suite, release } of [
           names('packages', system),
           ['default', 'nix-snapshotter', 'nix2container', ...images].toSorted(),
         );
-        const copies = EXAMPLES.flatMap((name) => [`load-${name}`, `push-${name}`]);
-        assert.deepEqual(names('apps', system), [...copies, ...MACHINES].toSorted());
+        const apps = [
+          ...EXAMPLES.flatMap((name) => [`load-${name}`, `push-${name}`]),
+          ...tests.map((name) => `test-${name}`),
+          ...MACHINES,
+        ];
+        assert.deepEqual(names('apps', system), apps.toSorted());
         assert.deepEqual(names('checks', system), ['nix-snapshotter', ...tests].toSorted());
         assert.deepEqual(names('devShells', system), ['default']);
       }
