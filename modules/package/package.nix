@@ -115,6 +115,9 @@ let
         }
       makeWrapper ${lib.getExe nodejs_24} $out/bin/nix2container \
         --add-flags $out/lib/nix-snapshotter/nix2container.mjs
+      for program in $out/bin/*; do
+        install -D -m 644 ${./completion.bash} "$out/share/bash-completion/completions/''${program##*/}"
+      done
       runHook postInstall
     '';
 

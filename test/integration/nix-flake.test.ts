@@ -222,8 +222,10 @@ for (const { suite, release } of [
       const status = [`${path}/bin/nix-snapshotter`, 'status', '--address', socket];
       await waitFor(daemon, async () => (await node.exec(status, { reject: false })).exitCode === 0);
       assert.equal((await daemon.stop()).code, 0);
-      const { stdout: help } = await node.exec([`${path}/bin/nix2container`, '--help']);
-      assert.match(help, /nix2container COMMAND/);
+      const complete = `. ${path}/share/bash-completion/completions/nix2container
+        COMP_WORDS=(nix2container b) COMP_CWORD=1 _nix_snapshotter ${path}/bin/nix2container b nix2container
+        echo "\${COMPREPLY[@]}"`;
+      assert.equal((await node.exec(['bash', '-euc', complete])).stdout, 'build');
     });
   });
 }
