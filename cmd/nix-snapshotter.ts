@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { DEFAULT_CONFIG_PATH } from '../src/config/load.ts';
@@ -62,6 +63,49 @@ const parser = yargs(hideBin(process.argv))
     async (options) => {
       const { printStatus } = await import('../src/status/print.ts');
       await printStatus(options);
+    },
+  )
+  .command(
+    'rootless',
+    "Run the daemon in the namespaces of this user's RootlessKit",
+    (command) =>
+      command
+        .option('check', {
+          type: 'boolean',
+          default: false,
+          describe: 'Only say what hinders containers without root here',
+        })
+        .option('address', {
+          alias: 'a',
+          type: 'string',
+          requiresArg: true,
+          describe: 'Unix socket to serve gRPC on [$XDG_RUNTIME_DIR/nix-snapshotter/nix-snapshotter.sock]',
+        })
+        .option('root', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'Directory for metadata, snapshots and GC roots [~/.local/share/nix-snapshotter]',
+        })
+        .option('config', {
+          alias: 'c',
+          type: 'string',
+          requiresArg: true,
+          describe: 'Configuration file [~/.config/nix-snapshotter/config.toml]',
+        })
+        .option('log-level', {
+          alias: 'l',
+          choices: LOG_LEVELS,
+          default: 'info' as const,
+          describe: 'Least severe level that is logged',
+        })
+        .option('state-dir', {
+          type: 'string',
+          requiresArg: true,
+          describe: "State directory of containerd's RootlessKit [$XDG_RUNTIME_DIR/containerd-rootless]",
+        }),
+    async (options) => {
+      const { rootlessCommand } = await import('../src/rootless-command.ts');
+      await rootlessCommand(options);
     },
   )
   .command(

@@ -6,7 +6,7 @@ import { configSchema, type Config } from './schema.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/nix-snapshotter/config.toml';
 
-/** What the command line may set; it wins over the file. */
+/** What the command line may set: it wins over the file. And what is taken where neither says. */
 export interface Overrides {
   readonly address?: string;
   readonly root?: string;
@@ -16,13 +16,19 @@ export interface Overrides {
  * Reads the configuration: defaults, then the file, then the command line.
  *
  * @param path the file; undefined means the default one, which need not exist.
+ * @param otherwise in place of the defaults of root's daemon.
  * @throws StatusError InvalidArgument naming the file and the key, FailedPrecondition when a named file cannot be read.
  */
-export async function loadConfig(path: string | undefined, overrides: Overrides): Promise<Config> {
+export async function loadConfig(
+  path: string | undefined,
+  overrides: Overrides,
+  { address, root }: Overrides = {},
+): Promise<Config> {
   const file = path ?? DEFAULT_CONFIG_PATH;
   const text = await readConfigFile(file, path !== undefined);
   const table = text === undefined ? {} : parseToml(file, text);
-  const result = v.safeParse(configSchema, { ...table, ...overrides });
+  const defaults = { ...(address === undefined ? {} : { address }), ...(root === undefined ? {} : { root }) };
+  const result = v.safeParse(configSchema, { ...defaults, ...table, ...overrides });
   if (result.success) return result.output;
   const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? '(top level)'}: ${issue.message}`);
   throw new StatusError(

@@ -25,10 +25,12 @@ export interface HeldViewsOptions {
 export interface HeldViewsDeps {
   readonly views: Pick<OverlayViews, 'show' | 'collect' | 'mounted'>;
   readonly nix: Pick<NixStore, 'valid' | 'closure' | 'realise' | 'removeRoot'>;
+  /** The keys of views that containers stand on now: their metadata is looked into even after an unmount. */
+  readonly inUse: () => Promise<ReadonlySet<string>>;
   readonly log: Log;
 }
 
-/** A view that stays until `release`, and a while longer. */
+/** A view that stays until `release`, a while longer, and as long as a container stands on it. */
 export interface HeldView extends ShownView {
   readonly release: () => void;
 }
@@ -46,7 +48,8 @@ const DEADLINE_MS = 60_000;
 
 /**
  * Views for callers who are not trusted: of valid, complete closures alone, each with a GC root of its own, made one at a
- * time, bounded in number and size. One that nobody holds stays for the grace time, or until another needs its place.
+ * time, bounded in number and size. One that nobody holds and no container stands on goes after the grace time, or when another
+ * needs its place.
  */
 export class HeldViews {
   readonly #options: HeldViewsOptions;
@@ -61,13 +64,14 @@ export class HeldViews {
     this.#deps = deps;
   }
 
-  /** Takes over what an earlier process left: mounted, rooted views stay for the grace time, everything else goes. */
+  /** Takes over what an earlier process left: mounted, rooted views, and those that containers stand on. Everything else goes. */
   async adopt(): Promise<void> {
     const { gcRoots } = this.#options;
     await makeDirectories(gcRoots, 0o700);
     const rooted = new Set(await namesIn(gcRoots));
+    const inUse = await this.#deps.inUse();
     for (const [key, paths] of await this.#deps.views.mounted()) {
-      if (rooted.has(key)) this.#expireLater(key, { paths, holders: 0, timer: undefined });
+      if (rooted.has(key) || inUse.has(key)) this.#expireLater(key, { paths, holders: 0, timer: undefined });
     }
     await this.#turn(() => this.#collect());
   }
@@ -147,22 +151,22 @@ export class HeldViews {
     await nix.realise(paths, this.#link(key));
   }
 
-  /** Gives up views that nobody holds, the longest unused first, until another one has a place. */
+  /** Gives up views that nobody uses, the longest unused first, until another one has a place. */
   async #makeRoom(paths: number): Promise<void> {
     const { maxViews, maxPaths } = this.#options;
     const isFull = () => {
       const inUse = [...this.#entries.values()].reduce((sum, entry) => sum + entry.paths, 0);
       return this.#entries.size >= maxViews || inUse + paths > maxPaths;
     };
-    let hasGone = false;
+    if (!isFull()) return;
+    const inUse = await this.#deps.inUse();
     for (const [key, { holders, timer }] of this.#entries) {
       if (!isFull()) break;
-      if (holders > 0) continue;
+      if (holders > 0 || inUse.has(key)) continue;
       clearTimeout(timer);
       this.#entries.delete(key);
-      hasGone = true;
     }
-    if (hasGone) await this.#collect();
+    await this.#collect();
     if (isFull()) {
       throw new StatusError(
         'ResourceExhausted',
@@ -180,10 +184,20 @@ export class HeldViews {
   #expireLater(key: string, entry: Entry): void {
     this.#entries.delete(key);
     this.#entries.set(key, entry);
-    entry.timer = setTimeout(() => {
+    entry.timer = setTimeout(() => void this.#turn(() => this.#expire(key, entry)), this.#options.graceMs);
+  }
+
+  async #expire(key: string, entry: Entry): Promise<void> {
+    const isIdle = () => this.#entries.get(key) === entry && entry.holders === 0;
+    if (!isIdle()) return;
+    try {
+      if ((await this.#deps.inUse()).has(key)) return this.#expireLater(key, entry);
       this.#entries.delete(key);
-      void this.#turn(() => this.#collect());
-    }, this.#options.graceMs);
+      await this.#collect();
+    } catch (error) {
+      this.#deps.log.error({ key, error: messageOf(error) }, 'cannot tell whether a view is in use');
+      this.#expireLater(key, entry);
+    }
   }
 
   /** Removes views that have no entry, then the roots of those that are gone. Logs what cannot be removed. */

@@ -12,6 +12,7 @@ import { OverlayViews } from '../view/overlay/overlay-views.ts';
 import { HeldViews, type HeldViewsOptions } from './held-views.ts';
 import { MAX_REQUEST_BYTES } from './request.ts';
 import { viewHelperService } from './service.ts';
+import { viewsInUse } from './views-in-use.ts';
 
 export interface ViewHelperOptions extends Omit<HeldViewsOptions, 'gcRoots'> {
   /** Of views and GC roots. */
@@ -51,7 +52,10 @@ export async function startViewHelper(
     { directory: join(root, 'views'), usableBy: 'everybody' },
     { realStoreDir, log },
   );
-  const views = new HeldViews({ ...options, gcRoots: join(root, 'gcroots') }, { views: overlays, nix, log });
+  const views = new HeldViews(
+    { ...options, gcRoots: join(root, 'gcroots') },
+    { views: overlays, nix, inUse: () => viewsInUse(), log },
+  );
   await views.adopt();
   undo.defer(() => views.close());
   const stopping = new AbortController();

@@ -5,6 +5,7 @@ import { type Suite, debianBase } from './debian-base.ts';
 import { ENGINES, enginesBase } from './engines.ts';
 import { GO_TOOLS, type GoToolName, ensureTool } from './go-tools.ts';
 import { testbedRoot } from './layout.ts';
+import { ROOTLESS, rootlessBase } from './rootless.ts';
 import { runscFolder } from './runsc.ts';
 
 export const COMPONENTS = [
@@ -20,6 +21,7 @@ export const COMPONENTS = [
   'nix2container',
   'runsc',
   'engines',
+  'rootless',
   'etcd',
   'kubernetes',
 ] as const;
@@ -75,6 +77,10 @@ async function get(component: Component, log?: (line: string) => void): Promise<
   if (component === 'engines') {
     const { versions } = await enginesBase(log);
     return ENGINES.map((name) => `${name} ${versions[name] ?? '?'}`).join(', ');
+  }
+  if (component === 'rootless') {
+    const { versions } = await rootlessBase(log);
+    return ROOTLESS.map((name) => `${name} ${versions[name] ?? '?'}`).join(', ');
   }
   if (component === 'runsc') return (await runscFolder(log)).versions['runsc'] ?? '?';
   const tool: GoToolName = component;

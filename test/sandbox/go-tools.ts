@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { StatusError, errnoOf, messageOf } from '../../src/errors.ts';
 import { goCommand } from './go-toolchain.ts';
@@ -14,6 +14,8 @@ interface GoTool {
   readonly version: string;
   /** Below the module, or with `./` below `test/tools/<name>`. */
   readonly programs: readonly string[];
+  /** Scripts of the module, which lie beside the programs. */
+  readonly scripts?: readonly string[];
   /** Programs that Go makes of a package's tests. */
   readonly testPrograms?: readonly string[];
   /** Variables that the programs take their version from. */
@@ -43,6 +45,7 @@ export const GO_TOOLS = {
     module: NERDCTL,
     version: 'v2.3.5',
     programs: ['cmd/nerdctl'],
+    scripts: ['extras/rootless/containerd-rootless.sh', 'extras/rootless/containerd-rootless-setuptool.sh'],
     versionVariables: ['pkg/version.Version'],
   },
   crictl: {
@@ -137,6 +140,7 @@ async function build(name: GoToolName, output: string, log: (line: string) => vo
     versionVariables,
     variables = {},
     testPrograms = [],
+    scripts = [],
   }: GoTool = GO_TOOLS[name];
   const logFile = `${goBinDir}/../${name}.log`;
   await mkdir(output, { recursive: true });
@@ -155,16 +159,21 @@ async function build(name: GoToolName, output: string, log: (line: string) => vo
     `${module}/${program}`,
   ]);
   if (packages.length > 0) commands.push(['build', ...flags, `${output}/`, ...packages]);
+  const run = async (command: readonly string[]) => {
+    const [file, ...args] = go.wrap(command);
+    return await execa('setpriv', ['--pdeathsig', 'KILL', file, ...args], {
+      cwd: `${projectRoot}/test/tools/${name}`,
+      env: { ...go.env, CGO_ENABLED: '0' },
+      stdin: 'ignore',
+      all: true,
+    });
+  };
   try {
-    for (const command of commands) {
-      const [file, ...args] = go.wrap(command);
-      const { all } = await execa('setpriv', ['--pdeathsig', 'KILL', file, ...args], {
-        cwd: `${projectRoot}/test/tools/${name}`,
-        env: { ...go.env, CGO_ENABLED: '0' },
-        stdin: 'ignore',
-        all: true,
-      });
-      await writeFile(logFile, all);
+    for (const command of commands) await writeFile(logFile, (await run(command)).all);
+    for (const script of scripts) {
+      const { stdout: dir } = await run(['list', '-m', '-f', '{{.Dir}}', module]);
+      await copyFile(`${dir}/${script}`, `${output}/${basename(script)}`);
+      await chmod(`${output}/${basename(script)}`, 0o755);
     }
   } catch (error) {
     await writeFile(logFile, messageOf(error));

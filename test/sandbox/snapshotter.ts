@@ -108,7 +108,8 @@ function configFile({ name = 'config' }: SnapshotterOptions): string {
   return `/etc/nix-snapshotter/${name}.toml`;
 }
 
-async function accepts(socket: string): Promise<boolean> {
+/** Whether somebody listens on a unix socket. */
+export async function accepts(socket: string): Promise<boolean> {
   return await new Promise((resolve) => {
     const connection = connect(socket, () => {
       connection.destroy();

@@ -24,7 +24,9 @@ export interface InterleavedImage {
 }
 
 /** Builds the image on the rig's node, puts its closure on the cache, and deletes it from the node's store. */
-export async function interleavedImage(rig: Rig): Promise<InterleavedImage> {
+export async function interleavedImage(
+  rig: Pick<Rig, 'node' | 'cache' | 'nix2container'>,
+): Promise<InterleavedImage> {
   const { node } = rig;
   const packages = await buildPackages(node, ['greeter', 'redis', 'everything']);
   const last = await fileSortingLast(node, await closureOf(node, Object.values(packages)));

@@ -21,6 +21,7 @@ class Host {
   readonly references = new Map<StorePath, StorePath>();
   readonly rooted = new Set<string>();
   readonly mounted = new Map<string, number>();
+  readonly inUse = new Set<string>();
   refusal: string | undefined;
   views: HeldViews;
 
@@ -35,6 +36,7 @@ class Host {
       { gcRoots, maxViews: 2, maxPaths: 3, graceMs: 1000, ...limits },
       {
         log: silentLog,
+        inUse: async () => this.inUse,
         nix: {
           valid: async (paths) => new Set(paths.filter((one) => valid.has(one))),
           closure: async (paths) =>
@@ -158,6 +160,24 @@ describe('HeldViews', () => {
     await host.views.hold([c], never);
     assert.deepEqual(host.keys, [keyOf(b), keyOf(c)].toSorted());
     assert.equal(host.rooted.size, 2);
+  });
+
+  it('keeps what containers stand on, whoever holds it', async () => {
+    host.inUse.add(keyOf(a));
+    (await host.views.hold([a], never)).release();
+    (await host.views.hold([b], never)).release();
+    await settled();
+    mock.timers.tick(1001);
+    await until(() => host.mounted.size === 1);
+    assert.deepEqual(host.keys, [keyOf(a)]);
+    await host.views.hold([b, c], never);
+    assert.match(await code(host.views.hold([c], never)), /^ResourceExhausted/);
+    host.rooted.clear();
+    await host.open().adopt();
+    assert.ok(host.mounted.has(keyOf(a)));
+    host.inUse.clear();
+    mock.timers.tick(1001);
+    await until(() => host.mounted.size === 0);
   });
 
   it('bounds the paths of all views together', async () => {
