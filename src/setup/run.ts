@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { DEFAULT_CONFIG_PATH, loadConfig } from '../config/load.ts';
 import { type Config, configSchema } from '../config/schema.ts';
+import { userPaths } from '../config/user-paths.ts';
 import { StatusError } from '../errors.ts';
 import { makeDirectories } from '../host/make-directories.ts';
 import { refuseGoRoot } from '../metadata/go-root.ts';
@@ -70,8 +71,12 @@ export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<
       `configuration ${configFile} is not there; make it, or leave --config out`,
     );
   }
-  const daemon = isThere ? await loadConfig(files.here(configFile), {}) : v.parse(configSchema, {});
   const isRoot = deps.uid === 0 || options.rootDir !== undefined;
+  // A file that a user names is of a daemon of that user.
+  const otherwise = isRoot || options.config === undefined ? {} : userPaths(deps.env, deps.uid);
+  const daemon = isThere
+    ? await loadConfig(files.here(configFile), {}, otherwise)
+    : v.parse(configSchema, {});
   const home = options.rootDir === undefined ? (deps.env['HOME'] ?? '/root') : '/root';
   const configHome = (options.rootDir === undefined && configHomeOf(deps.env)) || join(home, '.config');
   const session: Session = {

@@ -505,6 +505,16 @@ describe('setup of a file tree', () => {
     }
   });
 
+  it('a user’s daemon whose file names no root has the user’s own', async () => {
+    await put('/daemon.toml', '[resolver]\naddress = "127.0.0.1:9999"\n');
+    const options = { targets: ['hosts'], print: false, dryRun: false, undo: false } as const;
+    const deps = { env: { HOME: rootDir }, uid: 1000, write: () => {}, loadToken: loadAccessToken };
+    await runSetup({ ...options, config: here('/daemon.toml') }, deps);
+    const token = await readFile(here('/.local/share/nix-snapshotter/resolver-token'), 'utf8');
+    const hosts = await readFile(here('/.config/containerd/certs.d/nix_0_/hosts.toml'), 'utf8');
+    assert.ok(hosts.includes(`Bearer ${token.trim()}`));
+  });
+
   it('another user than the daemon’s is told so, and may see what would be written', async () => {
     const config = here('/daemon.toml');
     await put('/daemon.toml', `root = "${here('/closed/data')}"\n`);
