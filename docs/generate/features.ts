@@ -117,7 +117,7 @@ export const FEATURES: readonly Feature[] = [
     feature: 'files that the [NixOS module](nixos.md) makes',
     proofs: [{ suite: 'a node with the files that NixOS makes' }],
   },
-  { feature: 'rootless, under RootlessKit', proofs: [{ suite: 'rootless containerd' }] },
+  { feature: '[rootless](rootless.md), under RootlessKit', proofs: [{ suite: 'rootless containerd' }] },
   {
     feature: 'a real [Kubernetes](kubernetes.md) 1.36 of one node',
     proofs: [{ suite: 'Kubernetes,' }],
