@@ -239,6 +239,51 @@ describe('nix2container', { skip: unavailable ?? false }, () => {
     }
   });
 
+  it('owners and modes as told, a fake root; the index of two platforms is pushed whole, and this one runs', async () => {
+    await node.sh('mkdir -p /tmp/root/etc /tmp/root/home/app; echo secret > /tmp/root/etc/secret');
+    const root = (await node.exec(['nix-store', '--add', '/tmp/root'])).stdout;
+    const perms = [
+      { path: root, regex: '/etc/secret$', mode: '0640', uid: 300_000, gid: 7 },
+      { path: root, regex: '/home/app$', mode: '0700', uid: 1000, gid: 1000 },
+    ];
+    await node.writeFile('/tmp/perms.json', JSON.stringify(perms));
+    await node.sh(
+      'mkdir -p /tmp/fake/opt; echo x > /tmp/fake/opt/tool; mkfifo /tmp/fake/opt/pipe; chmod 4711 /tmp/fake/opt/tool; ' +
+        'tar -C /tmp/fake --owner=5 --group=6 -czf /tmp/fake.tar.gz ./opt',
+    );
+    const { busybox } = packages;
+    const inputs = ['--copy-to-root', root, '--perms', '/tmp/perms.json', '--fake-root', '/tmp/fake.tar.gz'];
+    const images = ['linux/amd64', 'linux/arm64'].map((platform) => ({
+      platform,
+      file: `/tmp/${platform.replace('/', '-')}.tar`,
+    }));
+    for (const { platform, file } of images)
+      await tool(['build', busybox, ...inputs, '--platform', platform, '--cmd', 'sh', '--out', file]);
+    const name = `${REGISTRY}/team/platforms:1`;
+    const index = ['index', ...images.map(({ file }) => file), '--out', '/tmp/index.tar', '--ref', name];
+    assert.match((await tool(index)).stdout, /for linux\/amd64, linux\/arm64, index sha256:/);
+    await tool(['load', '/tmp/index.tar']);
+    const list = 'stat -c "%a %u:%g %F %n" etc/secret home/app opt/tool opt/pipe; cat etc/secret';
+    assert.deepEqual((await run(name, [`${busybox}/bin/busybox`, 'sh', '-c', list])).split('\n'), [
+      '640 300000:7 regular file etc/secret',
+      '700 1000:1000 directory home/app',
+      '4711 5:6 regular file opt/tool',
+      '644 5:6 fifo opt/pipe',
+      'secret',
+    ]);
+    await tool(['push', '/tmp/index.tar']);
+    const raw = await skopeo(node, ['inspect', '--raw', '--tls-verify=false', `docker://${name}`]);
+    assert.equal((JSON.parse(raw) as { manifests: unknown[] }).manifests.length, 2);
+    const twice = await tool(
+      ['index', '--out', '/tmp/none.tar', ...images.map(() => images[0]?.file ?? '')],
+      {
+        reject: false,
+      },
+    );
+    assert.equal(twice.exitCode, 1);
+    assert.match(twice.stderr, /amd64\.tar and \S+amd64\.tar are both for linux\/amd64/);
+  });
+
   it('the Go tool and ours: same flags, same mount points; its image is a base and runs', async (t) => {
     const skip = await skipWithout('nix2container');
     if (skip !== false) return t.skip(skip);
