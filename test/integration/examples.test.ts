@@ -154,6 +154,7 @@ for (const row of await matrix(['2.3'])) {
       await rig.containerd.ctr(pull);
       const { stdout } = await rig.node.exec(['nix-store', '--query', '--requisites', built.paths.manifest]);
       assert.ok(stdout.split('\n').includes(paths.redisPackage), 'what is copied has what the image names');
+      assert.equal(await evaluate(rig.node, FILE, 'nixos.image'), 'localhost:5000/nixos:latest');
       for (const attribute of ['kubenix', 'easykubenix']) {
         const container = (await evaluate(rig.node, FILE, attribute)) as { readonly image: string };
         assert.equal(container.image, 'localhost:5000/redis:latest', attribute);

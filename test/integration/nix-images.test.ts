@@ -15,7 +15,6 @@ const BUILT = [
   'helloToContainerd',
   'helloToRegistry',
   'helloToOtherName',
-  'resolved',
   'owners',
   'contents',
   'volumes',
@@ -70,14 +69,6 @@ for (const row of await matrix(['1.7', '2.3'])) {
       }
     });
 
-    it('resolvedByNix: the reference is the path of the archive, and needs no registry', async () => {
-      const reference = await evaluate(rig.node, FILE, 'resolved.image');
-      assert.equal(reference, `nix:0${paths.resolved}`);
-      await pull(`${reference}:latest`, ['--hosts-dir', HOSTS_DIR]);
-      assert.equal(await run(`${reference}:latest`), GREETING);
-      assert.equal(await evaluate(rig.node, FILE, 'hello.image'), `${REGISTRY}/team/hello:v1`);
-    });
-
     it('perms and fakeRootCommands give owners and modes; what a fake root mentions is in the closure', async () => {
       const image = await load(paths.owners);
       const files = '/home/app/profile /data/key /etc/greeting';
@@ -116,6 +107,18 @@ for (const row of await matrix(['1.7', '2.3'])) {
       assert.equal(exitCode, 1, `${paths.foreignHello} is back`);
       const list = (await rig.containerd.ctr(['image', 'ls', `name==${archive}`])).stdout;
       assert.match(list, /linux\/amd64,linux\/arm64/);
+    });
+
+    it('resolvedByNix: the reference is the path of the archive, and needs no registry', async () => {
+      const names = ['resolved', 'resolvedMultiArch'] as const;
+      const { paths: archives } = await buildAttributes(rig.node, FILE, names);
+      for (const name of names) {
+        const reference = await evaluate(rig.node, FILE, `${name}.image`);
+        assert.equal(reference, `nix:0${archives[name]}`);
+        await pull(`${reference}:latest`, ['--hosts-dir', HOSTS_DIR]);
+        assert.equal(await run(`${reference}:latest`), GREETING, name);
+      }
+      assert.equal(await evaluate(rig.node, FILE, 'hello.image'), `${REGISTRY}/team/hello:v1`);
     });
 
     it('what is unknown or unwise is told before anything is built', async () => {

@@ -28,6 +28,11 @@ examples.images
     };
   };
 
+  nixos = import ../../examples/images/nixos.nix {
+    inherit pkgs;
+    nixosSystem = { modules }: { config.system.build.toplevel = pkgs.hello; };
+  };
+
   kubenix =
     (lib.evalModules {
       specialArgs = {

@@ -13,7 +13,7 @@ let
   };
   greeting = text: pkgs.writeTextDir "etc/greeting" text;
 in
-{
+rec {
   inherit hello;
   helloToContainerd = hello.copyToContainerd {
     address = "$CONTAINERD_DIRECTORY/containerd.sock";
@@ -106,6 +106,11 @@ in
         config.Entrypoint = [ (lib.getExe set.hello) ];
       }
     ) [ pkgs.pkgsCross.aarch64-multiplatform pkgs ];
+  };
+  resolvedMultiArch = buildMultiArchImage {
+    name = "multi-arch";
+    resolvedByNix = true;
+    inherit (multiArch) images;
   };
   foreignHello = pkgs.pkgsCross.aarch64-multiplatform.hello;
   twice = buildMultiArchImage {
