@@ -8,6 +8,11 @@ let
   cfg = config.services.nix-snapshotter.rootless;
   units = import ../common/units.nix { inherit lib; };
   helped = cfg.viewHelper.users;
+  viewHelperRoot =
+    if cfg.settings.view_helper.root == null then
+      "/var/lib/nix-snapshotter-view-helper"
+    else
+      cfg.settings.view_helper.root;
   lingering = lib.any (user: user.linger == true) (lib.attrValues config.users.users);
 in
 {
@@ -64,6 +69,8 @@ in
             + "services.nix-snapshotter.rootless.enable = true.";
         }
       ];
+      # RootlessKit shows what is in /var/lib when it starts, which may be before anybody asks for a view.
+      systemd.tmpfiles.settings."10-nix-snapshotter-view-helper".${viewHelperRoot}.d.mode = "0755";
       systemd.services."nix-snapshotter-view-helper@" = units.convertServiceToNixOS (
         units.viewHelper.service "${cfg.package}/bin/nix-snapshotter view-helper --config ${cfg.configFile}"
         // {

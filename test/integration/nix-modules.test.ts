@@ -239,6 +239,11 @@ describe('one truth', { skip: (await matrix(['1.7']))[0]?.skip ?? false }, () =>
     );
     const socket = unitOf(sockets['nix-snapshotter-view-helper@1000'] as NixosUnit);
     assert.deepEqual(socket, await example('nix-snapshotter-view-helper@.socket'));
+    const { tmpfiles } = nixos('rootless').systemd;
+    const { root } = v.parse(configSchema, {}).view_helper;
+    assert.deepEqual(tmpfiles.settings, {
+      '10-nix-snapshotter-view-helper': { [root]: { d: { mode: '0755' } } },
+    });
   });
 
   it('the configuration files are ones that the daemon reads, and setup adds nothing to them', async () => {

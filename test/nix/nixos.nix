@@ -52,6 +52,15 @@ let
     systemd = {
       services = option (types.attrsOf units.service) { };
       sockets = option (types.attrsOf units.socket) { };
+      tmpfiles.settings = option (types.attrsOf (
+        types.attrsOf (
+          types.attrsOf (
+            types.submodule {
+              options.mode = option types.str "-";
+            }
+          )
+        )
+      )) { };
       user.services = option (types.attrsOf units.service) { };
       user.sockets = option (types.attrsOf units.socket) { };
     };

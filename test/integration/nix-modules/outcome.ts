@@ -15,6 +15,7 @@ export interface Outcome {
   readonly systemd: {
     readonly services: Readonly<Record<string, NixosUnit>>;
     readonly sockets: Readonly<Record<string, NixosUnit>>;
+    readonly tmpfiles: { readonly settings: unknown };
     readonly user: { readonly services: Readonly<Record<string, NixosUnit>> };
   };
 }
