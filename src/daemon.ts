@@ -45,7 +45,7 @@ import type { ResolverParts } from './store-image/open-resolver.ts';
 import type { Resolver } from './store-image/resolver.ts';
 import { UnpackGate } from './snapshot/unpack-gate.ts';
 import { ViewChoice } from './view/choice.ts';
-import type { HelpedViews } from './view/overlay/helped-views.ts';
+import type { HelpedViews, HelpedViewsOptions } from './view/overlay/helped-views.ts';
 import { helperAddress } from './view/overlay/helper-address.ts';
 import { MappedViews } from './view/overlay/mapped-views.ts';
 import { OverlayViews } from './view/overlay/overlay-views.ts';
@@ -106,7 +106,9 @@ export async function startDaemon(
   const overlays =
     helper === undefined
       ? new OverlayViews({ directory: layout.views }, { realStoreDir, log })
-      : undo.use(await helpedViews(helper, { choice, realStoreDir, log }));
+      : undo.use(
+          await helpedViews({ address: helper, cover: layout.viewCover }, { choice, realStoreDir, log }),
+        );
   const mappedViews = new MappedViews({ directory: layout.mapped, root: layout.root }, { realStoreDir });
   const chainView = new ChainView({ layout, roots, closures, choice, overlays, mappedViews, nix });
   const views = new LayerViews({ store, chainView, overlays, mappedViews, log });
@@ -194,13 +196,14 @@ async function resolverOf(
 
 /** Without a helper's socket binds are chosen at once, not by the first container. */
 async function helpedViews(
-  address: string,
+  options: HelpedViewsOptions,
   deps: { readonly choice: ViewChoice; readonly realStoreDir: () => Promise<string>; readonly log: Log },
 ): Promise<HelpedViews> {
   const { openHelpedViews } = await import('./view/overlay/open-helped-views.ts');
+  const { address } = options;
   if (deps.choice.mayFallBack && !existsSync(address))
     deps.choice.refused(`${whyNoRedirects()}, and no view helper listens on ${address}`);
-  return openHelpedViews(address, deps);
+  return openHelpedViews(options, deps);
 }
 
 async function imageServiceOf(

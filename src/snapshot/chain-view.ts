@@ -105,9 +105,10 @@ export class ChainView {
     const mapped = mapping === undefined ? undefined : await mappedViews.show(mapping, [...views.values()]);
     const roots = mapped?.roots ?? [...views.values()].map(({ root }) => root);
     const rootOf = new Map([...views.keys()].map((id, index) => [id, roots[index]]));
+    const [top] = views;
     const lowers = chain.flatMap(({ id, closure }) => {
-      const root = rootOf.get(id);
-      const shown = root === undefined ? [] : [root];
+      const cover = id === top?.[0] ? top[1].cover : undefined;
+      const shown = [cover, rootOf.get(id)].filter((lower) => lower !== undefined);
       if (closure?.source === 'verified') return shown;
       return [...shown, mapped?.mapped(layout.fs(id)) ?? layout.fs(id)];
     });

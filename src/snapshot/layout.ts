@@ -46,6 +46,11 @@ export class Layout {
     return join(this.root, 'views');
   }
 
+  /** What lies above views that somebody else made. */
+  get viewCover(): string {
+    return join(this.root, 'view-cover');
+  }
+
   /** What user-namespaced containers see of {@link root} and of the store, by id mapping. */
   get mapped(): string {
     return join(this.root, 'mapped');

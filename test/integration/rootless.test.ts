@@ -115,7 +115,8 @@ for (const row of await matrix(['1.7', '2.3'], ['rootless', 'nerdctl'])) {
         assert.equal(views.length, 3, 'two closures of the interleaved image, one of the store path');
         const mounts = (await rig.node.readFile('/proc/1/mountinfo')).split('\n');
         assert.equal(mounts.filter((line) => line.includes(`${HELPER_ROOT}/views/`)).length, views.length);
-        await exec('one', 'echo mine > /app/added; rm -r /tmp; mkdir /tmp');
+        await exec('one', 'echo mine > /app/added; echo new > /nix/store/beside; rm -r /tmp; mkdir /tmp');
+        assert.equal(await exec('two', 'ls -d /nix/store/beside || stat -c %u:%a /nix/store'), '0:755');
         assert.equal(await exec('two', 'cat /app/added'), ADDED.trimEnd());
       });
 

@@ -7,6 +7,8 @@ export interface ShownView {
   readonly root: string;
   /** The metadata that it was made from: the same path shows the same paths. */
   readonly metadata: string;
+  /** To be laid above the upmost view of a container: gives `nix` and `nix/store` an owner that the container has. */
+  readonly cover?: string;
 }
 
 /**

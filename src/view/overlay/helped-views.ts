@@ -1,7 +1,10 @@
 import { existsSync } from 'node:fs';
+import { chmod, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { LayerClosure } from '../../closure/annotations.ts';
 import type { StorePath } from '../../closure/store-path.ts';
 import { messageOf, StatusError } from '../../errors.ts';
+import { makeDirectories } from '../../host/make-directories.ts';
 import { KeyedMutex } from '../../host/mutex.ts';
 import type { Log } from '../../log.ts';
 import type { ServiceClient } from '../../rpc/client.ts';
@@ -14,6 +17,8 @@ import { storeStamp } from './store-stamp.ts';
 export interface HelpedViewsOptions {
   /** The view helper's socket. */
   readonly address: string;
+  /** Made when the first view is: directories above the store paths, which belong to us. */
+  readonly cover: string;
 }
 
 export interface HelpedViewsDeps {
@@ -41,13 +46,13 @@ const PATIENCE_MS = 70_000;
  * because the helper was started anew, is asked for again by the next container; containers that run need none.
  */
 export class HelpedViews implements ClosureViews, Disposable {
-  readonly #address: string;
+  readonly #options: HelpedViewsOptions;
   readonly #deps: HelpedViewsDeps;
   readonly #mutex = new KeyedMutex();
   readonly #leases = new Map<string, Lease>();
 
-  constructor({ address }: HelpedViewsOptions, deps: HelpedViewsDeps) {
-    this.#address = address;
+  constructor(options: HelpedViewsOptions, deps: HelpedViewsDeps) {
+    this.#options = options;
     this.#deps = deps;
   }
 
@@ -72,11 +77,12 @@ export class HelpedViews implements ClosureViews, Disposable {
         return held;
       }
       try {
-        const lease = await this.#hold(key, paths, { state, stamp });
+        const cover = await this.#makeCover();
+        const lease = await this.#hold(key, paths, { state, stamp, cover });
         held?.call.abort();
         return lease;
       } catch (error) {
-        return { refused: `view helper ${this.#address}: ${messageOf(error)}` };
+        return { refused: `view helper ${this.#options.address}: ${messageOf(error)}` };
       }
     });
   }
@@ -109,7 +115,7 @@ export class HelpedViews implements ClosureViews, Disposable {
   async #hold(
     key: string,
     paths: readonly StorePath[],
-    seen: Pick<Lease, 'state' | 'stamp'>,
+    own: Pick<Lease, 'state' | 'stamp' | 'cover'>,
   ): Promise<Lease> {
     const call = new AbortController();
     const stream = this.#deps.helper.Hold({ store_paths: [...paths] }, { signal: call.signal });
@@ -126,7 +132,7 @@ export class HelpedViews implements ClosureViews, Disposable {
           `${root} is not seen in this mount namespace; start the helper before RootlessKit, and that with --propagation=rslave`,
         );
       }
-      const lease = { ...seen, root, metadata, call };
+      const lease = { ...own, root, metadata, call };
       this.#leases.set(key, lease);
       void this.#watch(key, lease, answers);
       return lease;
@@ -136,6 +142,18 @@ export class HelpedViews implements ClosureViews, Disposable {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** As the directories of a view are: mode and time too. */
+  async #makeCover(): Promise<string> {
+    const { cover } = this.#options;
+    for (const directory of [join(cover, 'nix'), join(cover, 'nix/store')]) {
+      await makeDirectories(directory, 0o755);
+      await chmod(directory, 0o755);
+      await utimes(directory, 1, 1);
+    }
+    await utimes(join(cover, 'nix'), 1, 1);
+    return cover;
   }
 
   /** Forgets the lease when the helper ends it. */
