@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { messageOf, StatusError } from '../../src/errors.ts';
+import { PROGRAMS, units, wrapper } from '../release/host-files.ts';
 import { nodeRelease } from '../release/node-release.ts';
 import { normaliseTree } from '../release/normalise.ts';
 import type { ReleasePlatform } from '../release/platforms.ts';
@@ -45,7 +46,7 @@ export async function buildDebianPackage(
     const node = await nodeRelease(platform);
     await writeProgramTree(platform, node, join(root, LIBRARY));
     await moveLicences(root);
-    await writeUnits(root);
+    await writeHostFiles(root);
     await writeDocumentation(root, changelog(version, maintainer, epoch));
     const { files, bytes } = await normaliseTree(root, epoch);
 
@@ -87,30 +88,19 @@ async function moveLicences(root: string): Promise<void> {
   }
 }
 
-/** The programs in PATH, and the units of examples/systemd with this package's program in them. */
-async function writeUnits(root: string): Promise<void> {
-  const wrapper = await source('wrapper.sh');
-  for (const program of [NAME, 'nix2container']) {
-    await place(root, `usr/bin/${program}`, wrapper.replace('PROGRAM', program), 0o755);
+/** The programs in PATH, and the units that start them. */
+async function writeHostFiles(root: string): Promise<void> {
+  for (const program of PROGRAMS) {
+    await place(root, `usr/bin/${program}`, await wrapper(program, `/${LIBRARY}`), 0o755);
   }
-  for (const [units, directory] of [
-    ['examples/systemd', 'system'],
-    ['examples/systemd/user', 'user'],
+  for (const [folder, manager] of [
+    ['.', 'system'],
+    ['user', 'user'],
   ] as const) {
-    for (const unit of (await readdir(units)).filter((name) => /\.(service|socket)$/.test(name))) {
-      const text = await readFile(join(units, unit), 'utf8');
-      await place(root, `usr/lib/systemd/${directory}/${unit}`, packagedUnit(text));
+    for (const [name, text] of await units(folder, '/usr/bin')) {
+      await place(root, `usr/lib/systemd/${manager}/${name}`, text);
     }
   }
-}
-
-/** A unit with the package's own program, which brings its Node, in place of a Node of the machine. */
-function packagedUnit(text: string): string {
-  return text
-    .replace(/^# Node 24 or newer\.\n/m, '')
-    .replace(/^(ExecStart=)\S+ \S+\/([^/\s]+)\.mjs/m, (_, key: string, program: string) => {
-      return `${key}/usr/bin/${program}`;
-    });
 }
 
 async function writeDocumentation(root: string, changes: string): Promise<void> {

@@ -1,8 +1,11 @@
 import { stat } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { megabytes, runCommand } from '../release/arguments.ts';
 import { buildNpmPackage } from './package.ts';
 
 /** `npm run package:npm -- [--out DIRECTORY]` */
-const { values } = parseArgs({ options: { out: { type: 'string', default: 'dist/packages' } } });
-const tarball = await buildNpmPackage(values.out);
-process.stdout.write(`${tarball}: ${((await stat(tarball)).size / 1e6).toFixed(1)} MB\n`);
+await runCommand(async () => {
+  const { values } = parseArgs({ options: { out: { type: 'string', default: 'dist/packages' } } });
+  const tarball = await buildNpmPackage(values.out);
+  return `${tarball}: ${megabytes((await stat(tarball)).size)}`;
+});

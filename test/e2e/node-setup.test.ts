@@ -7,6 +7,7 @@ import { matrix } from '../integration/support/matrix.ts';
 import { importPause } from '../integration/support/pod.ts';
 import { DAEMON_CONFIG, ROOT, SetupNode } from '../integration/support/setup.ts';
 import { Cluster } from '../sandbox/kubernetes/cluster.ts';
+import { inside } from '../sandbox/layout.ts';
 import { startSnapshotter } from '../sandbox/snapshotter.ts';
 import { pod, redis } from './kubernetes/objects.ts';
 
@@ -19,6 +20,8 @@ describe('a node of a cluster', { skip: row?.skip ?? false }, () => {
     const { containerd } = machine;
     await using node = machine.node;
     const cluster = await Cluster.up(node, containerd);
+
+    for (const overlay of ['base', 'k3s', 'uninstall']) await assertTaken(cluster, overlay);
 
     const { exitCode, stderr } = await machine.setup('--containerd');
     assert.equal(exitCode, 0, stderr);
@@ -35,3 +38,12 @@ describe('a node of a cluster', { skip: row?.skip ?? false }, () => {
     assert.equal((await cluster.kubectl(['exec', 'redis', '--', 'redis-cli', 'PING'])).stdout, 'PONG');
   });
 });
+
+/** The API server takes what is in a folder of modules/kubernetes, each field of it. */
+async function assertTaken(cluster: Cluster, overlay: string): Promise<void> {
+  await cluster.kubectl(['create', 'namespace', 'nix-snapshotter'], { reject: false });
+  const { stdout } = await cluster.kubectl(['kustomize', `${inside.project}/modules/kubernetes/${overlay}`]);
+  const dry = ['apply', '--dry-run=server', '--validate=strict', '-f', '-'];
+  const applied = await cluster.kubectl(dry, { input: stdout });
+  assert.match(applied.stdout, /^daemonset\.apps\/nix-snapshotter created \(server dry run\)$/m);
+}

@@ -2,4 +2,4 @@
 # A Nix that its own installer made is in no service's PATH.
 PATH=$PATH:/nix/var/nix/profiles/default/bin
 export PATH
-exec /usr/lib/nix-snapshotter/node /usr/lib/nix-snapshotter/PROGRAM.mjs "$@"
+exec @DIRECTORY@/node @DIRECTORY@/@PROGRAM@.mjs "$@"

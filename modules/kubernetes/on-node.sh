@@ -1,0 +1,90 @@
+# on-node.sh install|uninstall ID TARGET, on the node itself. With install, stdin is a tar of the program tree.
+# Everything can be repeated: what is as it shall be is left alone.
+set -eu
+action=$1 id=$2 target=$3
+top=/opt/nix-snapshotter
+units=/etc/systemd/system
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/nix/var/nix/profiles/default/bin
+export PATH
+
+say() { echo "nix-snapshotter: $*"; }
+fail() {
+  echo "nix-snapshotter: $*" >&2
+  exit 1
+}
+
+command -v systemctl > /dev/null || fail "the node has no systemd: install nix-snapshotter there in another way, see docs/install.md"
+
+# The service that runs containerd.
+case $target in
+containerd) runtime=containerd.service ;;
+k3s) if systemctl is-active --quiet k3s-agent.service; then runtime=k3s-agent.service; else runtime=k3s.service; fi ;;
+*) fail "TARGET=$target: containerd or k3s" ;;
+esac
+
+setup() { "$top/current/bin/nix-snapshotter" setup "--$target" "$@"; }
+
+# A restart that is due is remembered, should this script be stopped before it is done.
+restart_if_due() {
+  [ -e "$top/restart-due" ] || return 0
+  say "restarting nix-snapshotter.service and $runtime"
+  systemctl restart nix-snapshotter.service
+  systemctl restart "$runtime"
+  rm "$top/restart-due"
+}
+
+install() {
+  command -v nix-store > /dev/null || fail "the node has no Nix: install it first (Debian, Ubuntu: nix-bin)"
+  changed=no
+  if [ ! -d "$top/$id" ]; then
+    rm -rf "$top/new"
+    mkdir -p "$top/new"
+    tar -xf - -C "$top/new"
+    mv "$top/new" "$top/$id"
+  fi
+  if [ "$(readlink "$top/current")" != "$id" ]; then
+    ln -sfn "$id" "$top/new-current"
+    mv -T "$top/new-current" "$top/current"
+    changed=yes
+  fi
+  for unit in nix-snapshotter.socket nix-snapshotter.service; do
+    if ! cmp -s "$top/current/units/$unit" "$units/$unit"; then
+      cp "$top/current/units/$unit" "$units/$unit"
+      changed=yes
+    fi
+  done
+  planned=$(setup --dry-run)
+  case $planned in
+  *"nothing to change"*) say "$target is set up" ;;
+  *)
+    : > "$top/restart-due"
+    setup
+    ;;
+  esac
+  if [ $changed = yes ]; then
+    say "starting $id"
+    systemctl daemon-reload
+    systemctl enable --quiet --now nix-snapshotter.socket
+    systemctl enable --quiet nix-snapshotter.service
+    systemctl restart nix-snapshotter.service
+  fi
+  restart_if_due
+  for old in "$top"/*; do
+    case $old in "$top/current" | "$top/$id") ;; *) rm -rf "$old" ;; esac
+  done
+  say "$id is installed"
+}
+
+uninstall() {
+  if [ -e "$top/current" ]; then
+    setup --undo
+    systemctl restart "$runtime"
+    systemctl disable --quiet --now nix-snapshotter.service nix-snapshotter.socket
+    rm -f "$units/nix-snapshotter.service" "$units/nix-snapshotter.socket"
+    systemctl daemon-reload
+    rm -rf "$top"
+  fi
+  say "removed; its state, /var/lib/containerd/io.containerd.snapshotter.v1.nix, is left"
+}
+
+$action
