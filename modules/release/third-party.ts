@@ -21,7 +21,7 @@ const NATIVE_PARTS: Readonly<Record<string, readonly string[]>> = {
  * The licences of every package that a bundle is made of, as one text.
  *
  * @param inputs files that were bundled, as esbuild's metafile names them.
- * @throws StatusError FailedPrecondition where a package names no licence, or one of its native parts has no licence file.
+ * @throws StatusError FailedPrecondition where a package names no licence, or it or a native part of it has no licence file.
  */
 export async function thirdPartyNotices(inputs: readonly string[]): Promise<string> {
   const roots = new Set(inputs.flatMap((file) => packageRoot(file) ?? []));
@@ -49,18 +49,21 @@ async function readNotice(root: string): Promise<Notice> {
   if (typeof license !== 'string') {
     throw new StatusError('FailedPrecondition', `${root}/package.json: no licence; it cannot be distributed`);
   }
-  const texts = await licenseTexts(root);
-  for (const part of NATIVE_PARTS[name] ?? []) {
-    const found = await licenseTexts(join(root, part));
-    if (found.length === 0) {
-      throw new StatusError('FailedPrecondition', `${root}/${part}: no licence file; where has it gone?`);
-    }
-    texts.push(...found.map((text) => `${basename(part)}:\n\n${text}`));
-  }
+  const parts = (NATIVE_PARTS[name] ?? []).map(async (part) => {
+    const texts = await licenseTexts(join(root, part));
+    return texts.map((text) => `${basename(part)}:\n\n${text}`);
+  });
+  const texts = [await licenseTexts(root), ...(await Promise.all(parts))].flat();
   return { name, version, license, texts };
 }
 
-async function licenseTexts(directory: string): Promise<string[]> {
+async function licenseTexts(directory: string): Promise<readonly string[]> {
   const names = (await readdir(directory)).filter((name) => LICENSE_FILE.test(name)).toSorted();
+  if (names.length === 0) {
+    throw new StatusError(
+      'FailedPrecondition',
+      `${directory}: no licence file; licences ask to be given along`,
+    );
+  }
   return await Promise.all(names.map((name) => readFile(join(directory, name), 'utf8')));
 }

@@ -145,7 +145,9 @@ describe('the Debian package on a node without Node', { skip: row?.skip ?? false
     assert.ok((await snapshots()).length > 1);
   });
 
-  it('a purge then leaves nothing', async () => {
+  it('a purge then leaves nothing, not even what the view helper has mounted', async () => {
+    const views = '/var/lib/nix-snapshotter-view-helper/1000';
+    await rig.node.sh(`mkdir -p ${views}; mount -t tmpfs views ${views}; touch ${views}/view`);
     // Its snapshot cannot be removed without the daemon; its mount goes.
     await rig.containerd.nerdctl(['rm', '--force', 'kept'], { reject: false });
     await waitFor(
@@ -154,7 +156,7 @@ describe('the Debian package on a node without Node', { skip: row?.skip ?? false
     );
     const { exitCode, stderr } = await dpkg('--purge', 'nix-snapshotter');
     assert.equal(exitCode, 0, stderr);
-    assert.doesNotMatch(await rig.node.readFile('/proc/1/mountinfo'), /snapshotter\.v1\.nix/);
+    assert.doesNotMatch(await rig.node.readFile('/proc/1/mountinfo'), /snapshotter\.v1\.nix|view-helper/);
     assert.equal((await rig.node.exec(['ls', ROOT], { reject: false })).exitCode, 2);
     assert.deepEqual(
       [...(await allFiles())].filter((path) => !others.has(path)),
