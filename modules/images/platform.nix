@@ -1,6 +1,5 @@
 # The platform of an image, as OCI writes it, for what nixpkgs calls a host platform.
 hostPlatform:
-
 let
   platforms = {
     x86_64-linux = "linux/amd64";
@@ -13,5 +12,5 @@ let
     s390x-linux = "linux/s390x";
   };
 in
-  platforms.${hostPlatform.system}
-    or (throw "buildImage: no container platform is known for ${hostPlatform.system}: pass platform, as \"linux/amd64\"")
+platforms.${hostPlatform.system}
+  or (throw "buildImage: no container platform is known for ${hostPlatform.system}: pass platform, as \"linux/amd64\"")

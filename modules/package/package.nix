@@ -52,19 +52,19 @@ let
   sources = [
     "build.ts"
     "cmd"
-    "modules"
     "modules/release"
     "package-lock.json"
     "package.json"
     "proto"
     "src"
   ];
+  # One of them, what is in it, or what it is in.
   isSource =
     path:
     let
       relative = lib.removePrefix "${toString ../..}/" path;
     in
-    lib.any (source: relative == source || (source != "modules" && lib.hasPrefix "${source}/" relative)) sources;
+    lib.any (source: lib.hasPrefix "${source}/" "${relative}/" || lib.hasPrefix "${relative}/" source) sources;
 
   # The image functions run it while they build.
   tool =

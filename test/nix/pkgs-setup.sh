@@ -30,9 +30,6 @@ makeWrapper() {
   while [ $# -gt 0 ]; do
     case $1 in
       --add-flags) flags="$flags $2"; shift 2 ;;
-      --set) lines+="export $2=$(printf %q "$3")"$'\n'; shift 3 ;;
-      --set-default) lines+="export $2=\${$2-$(printf %q "$3")}"$'\n'; shift 3 ;;
-      --prefix) lines+="export $2=$(printf %q "$4")\${$2:+$3\$$2}"$'\n'; shift 4 ;;
       --suffix) lines+="export $2=\${$2:+\$$2$3}$(printf %q "$4")"$'\n'; shift 4 ;;
       *) echo "makeWrapper: $1 is not known here" >&2; return 1 ;;
     esac

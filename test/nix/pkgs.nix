@@ -26,19 +26,7 @@ let
     aarch64-multiplatform = "aarch64-linux";
     gnu64 = "x86_64-linux";
   };
-  withOverlays =
-    args:
-    import ./pkgs.nix (
-      {
-        inherit
-          lib
-          system
-          crossSystem
-          overlays
-          ;
-      }
-      // args
-    );
+  setFor = crossSystem: import ./pkgs.nix { inherit lib system crossSystem overlays; };
 
   platforms = {
     buildPlatform = platformOf system;
@@ -53,9 +41,8 @@ let
         function = if builtins.isFunction package then package else import package;
       in
       function (builtins.intersectAttrs (builtins.functionArgs function) pkgs // overrides);
-    extend = overlay: withOverlays { overlays = overlays ++ [ overlay ]; };
-    buildPackages = if crossSystem == null then pkgs else withOverlays { crossSystem = null; };
-    pkgsCross = builtins.mapAttrs (_: crossSystem: withOverlays { inherit crossSystem; }) crossSystems;
+    buildPackages = if crossSystem == null then pkgs else setFor null;
+    pkgsCross = builtins.mapAttrs (_: setFor) crossSystems;
   };
 
   layers = map (file: pkgs: _: import file { inherit lib pkgs platforms; }) [
