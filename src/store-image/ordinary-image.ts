@@ -1,5 +1,6 @@
 import { addAbortSignal, Readable } from 'node:stream';
 import { type LayerClosure, parseLayerAnnotations } from '../closure/annotations.ts';
+import { LAYERED_CLOSURE_ANNOTATION } from '../closure/layered.ts';
 import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import {
@@ -106,9 +107,11 @@ async function recover(
 ): Promise<Closures> {
   const closures: (LayerClosure | undefined)[] = [];
   for (const layer of layers ?? []) {
-    const closure = (await reader.has(layer))
-      ? await recoverFromTar(addAbortSignal(signal, await reader.open(layer)))
-      : undefined;
+    const isOrdinary = layer.annotations?.[LAYERED_CLOSURE_ANNOTATION] !== undefined;
+    const closure =
+      !isOrdinary && (await reader.has(layer))
+        ? await recoverFromTar(addAbortSignal(signal, await reader.open(layer)))
+        : undefined;
     closures.push(closure);
     if (closure === undefined) continue;
     await realise([closure], signal);

@@ -12,6 +12,7 @@ import {
   LEGACY_PATH_PREFIX,
   type LayerClosure,
 } from '../../../src/closure/annotations.ts';
+import { layeredAnnotations } from '../../../src/closure/layered.ts';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import {
   type Descriptor,
@@ -235,6 +236,18 @@ describe('ordinaryImage', () => {
 
   it('leaves an image without Nix layers as it is', async () => {
     const image = imageOf([ordinaryLayer]);
+    assert.equal((await convert(image)).target, image.target);
+  });
+
+  it('does not look into layers that hold their paths', async () => {
+    const annotations = layeredAnnotations(INFO, [path('a')], new Set([path('a')]));
+    // Its blob is no tar.
+    const held = { ...describeBytes(MEDIA.ociLayer, Buffer.from('held')), annotations };
+    const image = imageOf([held]);
+    (image.blobs as Map<string, ServedBlob>).set(held.digest, {
+      descriptor: held,
+      open: async () => Readable.from([Buffer.from('held')]),
+    });
     assert.equal((await convert(image)).target, image.target);
   });
 
