@@ -83,6 +83,11 @@ describe('the DaemonSet on a node without Node', { skip: row?.skip ?? false }, (
     assert.fail(`${stderr}\n${pods.stdout}\n${logs.stdout}${logs.stderr}`);
   }
 
+  async function restarted(): Promise<void> {
+    await cluster.kubectl(['rollout', 'restart', 'daemonset/nix-snapshotter', '-n', 'nix-snapshotter']);
+    await rolledOut();
+  }
+
   it('installs the daemon on the node, and pods run store paths', async () => {
     await apply('base');
     assert.deepEqual(
@@ -95,9 +100,20 @@ describe('the DaemonSet on a node without Node', { skip: row?.skip ?? false }, (
   });
 
   it('a pod that is there again finds all as it shall be, and restarts nothing', async () => {
-    await cluster.kubectl(['rollout', 'restart', 'daemonset/nix-snapshotter', '-n', 'nix-snapshotter']);
-    await rolledOut();
+    await restarted();
     assert.deepEqual(await systemd.calls(), []);
+    assert.equal((await cluster.kubectl(['exec', 'redis', '--', 'redis-cli', 'PING'])).stdout, 'PONG');
+  });
+
+  it('another version replaces the one that is there; containerd is not restarted', async () => {
+    await machine.node.sh(`cd /opt/nix-snapshotter; mv "$(readlink current)" older; ln -sfn older current`);
+    await restarted();
+    assert.deepEqual(
+      (await systemd.calls()).filter((call) => call.startsWith('restart')),
+      ['restart nix-snapshotter.service'],
+    );
+    const { stdout } = await machine.node.sh('cd /opt/nix-snapshotter; ls; readlink current');
+    assert.match(stdout, /^(\d\S+)\ncurrent\n\1$/);
     assert.equal((await cluster.kubectl(['exec', 'redis', '--', 'redis-cli', 'PING'])).stdout, 'PONG');
   });
 
