@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -21,6 +21,16 @@ describe('loadAccessToken', () => {
     assert.match(token, /^[0-9a-f]{64}$/);
     assert.equal(statSync(file).mode & 0o777, 0o600);
     assert.equal(await loadAccessToken(file), token);
+  });
+
+  it('gives the same to all who make it at once, and leaves nothing beside it', async () => {
+    const file = join(directory, 'shared');
+    const tokens = await Promise.all(Array.from({ length: 20 }, async () => await loadAccessToken(file)));
+    assert.equal(new Set(tokens).size, 1);
+    assert.deepEqual(
+      readdirSync(directory).filter((name) => name.startsWith('shared')),
+      ['shared'],
+    );
   });
 
   it('takes nothing else for one, and names the file', async () => {
