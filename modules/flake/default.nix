@@ -54,9 +54,10 @@ let
       };
     }) (lib.filterAttrs (file: _: lib.hasSuffix ".nix" file) (builtins.readDir ../nixos/tests));
 
-  app = program: {
+  app = description: program: {
     type = "app";
     inherit program;
+    meta = { inherit description; };
   };
 in
 {
@@ -104,18 +105,20 @@ in
 
   apps = forEachSystem (
     pkgs:
-    # `nix run .#vm`: a machine to look around in.
     lib.mapAttrs (
-      _: machine: app "${(machine pkgs).config.system.build.vm}/bin/run-nixos-vm"
+      _: machine:
+      app "A virtual machine to look around in" "${(machine pkgs).config.system.build.vm}/bin/run-nixos-vm"
     ) machines
-    # `nix run .#test-NAME`: a test's machines, to be driven by hand.
     // lib.mapAttrs' (
-      name: test: lib.nameValuePair "test-${name}" (app "${test.driverInteractive}/bin/nixos-test-driver")
+      name: test:
+      lib.nameValuePair "test-${name}" (
+        app "The machines of a NixOS test, driven by hand" "${test.driverInteractive}/bin/nixos-test-driver"
+      )
     ) (testsOf pkgs)
     # push-NAME: to the registry in the image's name. load-NAME: into CONTAINERD_ADDRESS, else a rootless containerd.
     // lib.concatMapAttrs (name: image: {
-      "push-${name}" = app (lib.getExe (image.copyToRegistry { }));
-      "load-${name}" = app (
+      "push-${name}" = app "Pushes an example image" (lib.getExe (image.copyToRegistry { }));
+      "load-${name}" = app "Loads an example image into containerd" (
         lib.getExe (
           image.copyToContainerd {
             address = "\${CONTAINERD_ADDRESS:-$XDG_RUNTIME_DIR/containerd/containerd.sock}";

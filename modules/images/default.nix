@@ -1,19 +1,23 @@
-# The functions that make images and bring them to nodes and registries. Names and arguments are those of the Go
-# version, with more.
+# The functions that make images and bring them to nodes and registries, for callPackage. Names and arguments are those of
+# the Go version, with more.
 {
   lib,
+  stdenv,
+  buildPackages,
   closureInfo,
   fakeroot,
-  hostPlatform,
-  nix-snapshotter,
   runCommand,
   symlinkJoin,
-  writeShellScriptBin,
   writeText,
+  # Runs on the machine that builds.
+  nix-snapshotter,
 }:
 let
   nix2container = lib.getExe' nix-snapshotter "nix2container";
-  copies = import ./copies.nix { inherit lib nix2container writeShellScriptBin; };
+  copies = import ./copies.nix {
+    inherit lib nix2container;
+    inherit (buildPackages) writeShellScriptBin;
+  };
 in
 {
   buildImage = import ./build-image.nix {
@@ -27,7 +31,7 @@ in
       writeText
       ;
     fakeRoot = import ./fake-root.nix { inherit lib fakeroot runCommand; };
-    hostPlatform = import ./platform.nix hostPlatform;
+    hostPlatform = import ./platform.nix stdenv.hostPlatform;
   };
 
   buildMultiArchImage = import ./build-multi-arch-image.nix {

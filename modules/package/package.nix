@@ -4,16 +4,12 @@
   stdenv,
   buildNpmPackage,
   buildPackages,
-  closureInfo,
-  fakeroot,
+  callPackage,
   gnutar,
   importNpmLock,
   makeWrapper,
   nodejs_24,
-  runCommand,
-  symlinkJoin,
   util-linux,
-  writeText,
 }:
 let
   manifest = lib.importJSON ../../package.json;
@@ -132,19 +128,10 @@ let
       runHook postInstallCheck
     '';
 
-    passthru = import ../images {
-      inherit
-        lib
-        closureInfo
-        fakeroot
-        runCommand
-        symlinkJoin
-        writeText
-        ;
-      inherit (buildPackages) writeShellScriptBin;
-      inherit (stdenv) hostPlatform;
-      nix-snapshotter = tool;
-    };
+    passthru = removeAttrs (callPackage ../images { nix-snapshotter = tool; }) [
+      "override"
+      "overrideDerivation"
+    ];
 
     meta = {
       inherit (manifest) description;

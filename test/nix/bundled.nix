@@ -1,8 +1,5 @@
 # The package set with nix-snapshotter from a checkout's bundle in place of its package, which takes longer to build.
-{
-  system,
-  bundle ? "/opt/nix-snapshotter/dist",
-}:
+{ system }:
 import ./. {
   inherit system;
   overlays = [
@@ -10,28 +7,14 @@ import ./. {
       final: _:
       let
         program = name: ''
-          makeWrapper /usr/local/bin/node $out/bin/${name} --add-flags ${bundle}/${name}.mjs
+          makeWrapper /usr/local/bin/node $out/bin/${name} --add-flags /opt/nix-snapshotter/dist/${name}.mjs
         '';
         tool = final.buildPackages.runCommand "nix-snapshotter" { } (
           program "nix-snapshotter" + program "nix2container"
         );
       in
       {
-        nix-snapshotter =
-          tool
-          // import ../../modules/images {
-            inherit (final)
-              lib
-              closureInfo
-              fakeroot
-              runCommand
-              symlinkJoin
-              writeText
-              ;
-            inherit (final.buildPackages) writeShellScriptBin;
-            inherit (final.stdenv) hostPlatform;
-            nix-snapshotter = tool;
-          };
+        nix-snapshotter = tool // final.callPackage ../../modules/images { nix-snapshotter = tool; };
       }
     )
   ];

@@ -1,10 +1,6 @@
 # Node and packages of npm. Modules are taken from the checkout's node_modules in place of the registry: exactly those
 # that the lock names, of the same versions.
-{
-  lib,
-  pkgs,
-  platforms,
-}:
+{ lib, pkgs, ... }:
 let
   checkout = "/opt/nix-snapshotter";
 in
