@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { arch, release } from 'node:os';
 import type { Outcome } from './run-tests.ts';
 import { testbedRoot } from './sandbox/layout.ts';
@@ -26,19 +26,25 @@ export async function readResults(): Promise<Results | undefined> {
   }
 }
 
-/**
- * Adds the outcomes of a run to those before it, the same test's newest in place of its last one.
- *
- * @param whole all tests ran: what is not among them is no test any more.
- */
-export async function recordResults(outcomes: readonly Outcome[], whole: boolean): Promise<Results> {
-  const before = whole ? [] : ((await readResults())?.outcomes ?? []);
-  const byName = new Map([...before, ...outcomes].map((outcome) => [JSON.stringify(outcome.path), outcome]));
+/** A run that has ended. */
+export interface Run {
+  readonly outcomes: readonly Outcome[];
+  /** All tests ran: what is not among them is no test any more. */
+  readonly whole: boolean;
+  /** Of the components that it got. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** Adds the outcomes of a run to those before it, the same test's newest in place of its last one. */
+export async function recordResults({ outcomes, whole, versions }: Run): Promise<Results> {
+  const before = await readResults();
+  const kept = whole ? [] : (before?.outcomes ?? []);
+  const byName = new Map([...kept, ...outcomes].map((outcome) => [JSON.stringify(outcome.path), outcome]));
   const results: Results = {
     date: new Date().toISOString().slice(0, 10),
     kernel: release(),
     arch: arch(),
-    components: await componentVersions(),
+    components: { ...before?.components, ...versions },
     outcomes: [...byName.values()],
   };
   await mkdir(testbedRoot, { recursive: true });
@@ -47,20 +53,4 @@ export async function recordResults(outcomes: readonly Outcome[], whole: boolean
   await writeFile(draft, JSON.stringify(results));
   await rename(draft, FILE);
   return results;
-}
-
-async function componentVersions(): Promise<Record<string, string>> {
-  const directory = `${testbedRoot}/components`;
-  const files = await readdir(directory).catch(() => []);
-  const found = await Promise.all(
-    files.map(async (file) => JSON.parse(await readFile(`${directory}/${file}`, 'utf8')) as Component),
-  );
-  return Object.fromEntries(
-    found.flatMap(({ component, version }) => (version === undefined ? [] : [[component, version]])),
-  );
-}
-
-interface Component {
-  readonly component: string;
-  readonly version?: string;
 }

@@ -36,7 +36,7 @@ const chosen = await Promise.all(
 // Nobody waits for a Kubernetes to be built who runs none of its tests.
 const cluster = chosen.some(({ suite, files }) => suite === 'e2e' && files.length > 0);
 const components = COMPONENTS.filter((component) => cluster || !CLUSTER_COMPONENTS.includes(component));
-await watch.time('test bed', async () => await prepareTestbed(components));
+const versions = await watch.time('test bed', async () => await prepareTestbed(components));
 
 const results: TestResult[] = [];
 for (const { suite, concurrency, files } of chosen) {
@@ -50,7 +50,7 @@ printMinutes(watch.entries());
 for (const line of skippedLines(total.skipped)) process.stdout.write(`not run: ${line}\n`);
 process.stdout.write(summaryLines(total));
 const whole = positionals.length === 0;
-const recorded = await recordResults(total.outcomes, whole);
+const recorded = await recordResults({ outcomes: total.outcomes, whole, versions });
 const unproven = whole ? await unprovenClaims(recorded) : [];
 for (const claim of unproven) process.stdout.write(`${claim}\n`);
 const unexplained = total.skipped.filter(({ reason }) => !reason.includes('is not available: '));
