@@ -26,7 +26,7 @@ Architecture: ${arch}
 Maintainer: ${maintainer}
 Installed-Size: ${Math.ceil(bytes / 1024)}
 Depends: libc6 (>= 2.28), libgcc-s1, libstdc++6 (>= 8), mount
-Recommends: containerd | containerd.io, nix-bin
+Recommends: containerd (>= 1.7~) | containerd.io (>= 1.7~), nix-bin
 Suggests: nerdctl, nix-setup-systemd
 Section: admin
 Priority: optional

@@ -24,35 +24,28 @@ esac
 
 setup() { "$top/current/bin/nix-snapshotter" setup "--$target" "$@"; }
 
-# A restart that is due is remembered, should this script be stopped before it is done.
-restart_if_due() {
-  [ -e "$top/restart-due" ] || return 0
-  say "restarting nix-snapshotter.service and $runtime"
+# The units are part of what the id says.
+start() {
+  say "starting $id"
+  cp "$top/current/units/nix-snapshotter.socket" "$top/current/units/nix-snapshotter.service" "$units"
+  systemctl daemon-reload
+  systemctl enable --quiet --now nix-snapshotter.socket
+  systemctl enable --quiet nix-snapshotter.service
   systemctl restart nix-snapshotter.service
-  systemctl restart "$runtime"
-  rm "$top/restart-due"
+  echo "$id" > "$top/started"
 }
 
+# What is still to be done is seen in files, should this be stopped before it is done.
 install() {
   command -v nix-store > /dev/null || fail "the node has no Nix: install it first (Debian, Ubuntu: nix-bin)"
-  changed=no
   if [ ! -d "$top/$id" ]; then
     rm -rf "$top/new"
     mkdir -p "$top/new"
     tar -xf - -C "$top/new"
     mv "$top/new" "$top/$id"
   fi
-  if [ "$(readlink "$top/current")" != "$id" ]; then
-    ln -sfn "$id" "$top/new-current"
-    mv -T "$top/new-current" "$top/current"
-    changed=yes
-  fi
-  for unit in nix-snapshotter.socket nix-snapshotter.service; do
-    if ! cmp -s "$top/current/units/$unit" "$units/$unit"; then
-      cp "$top/current/units/$unit" "$units/$unit"
-      changed=yes
-    fi
-  done
+  ln -sfn "$id" "$top/new-current"
+  mv -T "$top/new-current" "$top/current"
   planned=$(setup --dry-run)
   case $planned in
   *"nothing to change"*) say "$target is set up" ;;
@@ -61,16 +54,14 @@ install() {
     setup
     ;;
   esac
-  if [ $changed = yes ]; then
-    say "starting $id"
-    systemctl daemon-reload
-    systemctl enable --quiet --now nix-snapshotter.socket
-    systemctl enable --quiet nix-snapshotter.service
-    systemctl restart nix-snapshotter.service
+  if [ -e "$top/restart-due" ] || [ ! -e "$top/started" ] || [ "$(cat "$top/started")" != "$id" ]; then start; fi
+  if [ -e "$top/restart-due" ]; then
+    say "restarting $runtime"
+    systemctl restart "$runtime"
+    rm "$top/restart-due"
   fi
-  restart_if_due
-  for old in "$top"/*; do
-    case $old in "$top/current" | "$top/$id") ;; *) rm -rf "$old" ;; esac
+  for old in "$top"/*/; do
+    case $old in "$top/current/" | "$top/$id/") ;; *) rm -rf "$old" ;; esac
   done
   say "$id is installed"
 }
