@@ -2,6 +2,7 @@
 import process from 'node:process';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import type { StorePath } from '../src/closure/store-path.ts';
 import { messageOf } from '../src/errors.ts';
 import { UsageError } from '../src/image/usage-error.ts';
 import { cleanText } from '../src/nix/log-line.ts';
@@ -103,7 +104,10 @@ const program = yargs(hideBin(process.argv))
         ]);
       const store = new StoreFiles({ realStoreDir: argv.realStore });
       const nix = new NixPrograms();
-      const openBase = (path: string) => openBaseImage(path, { store, nix });
+      // In a Nix build, where the closure is given, nobody can be asked: such a JSON image lists its whole closure itself.
+      const given = { closure: async (paths: readonly StorePath[]) => paths };
+      const openBase = (path: string) =>
+        openBaseImage(path, { store, nix: argv.closure === undefined ? nix : given });
       const result = await buildCommand(defined(argv), { store, nix, openBase });
       if (argv.logLevel !== 'error') for (const warning of result.warnings) tell(`warning: ${warning}`);
       print(

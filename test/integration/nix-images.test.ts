@@ -16,6 +16,7 @@ const BUILT = [
   'helloToRegistry',
   'helloToOtherName',
   'owners',
+  'onJson',
   'contents',
   'volumes',
   'multiArch',
@@ -87,6 +88,10 @@ for (const row of await matrix(['1.7', '2.3'])) {
         stderr,
         /fakeRootCommands removes what copyToRoot has; leave it out there: \.\/etc\/greeting/,
       );
+    });
+
+    it("on an image of nlewo's nix2container: its store paths are there, and its config", async () => {
+      assert.equal(await run(await load(paths.onJson)), GREETING);
     });
 
     it('contents takes the first of two files, copyToRoot refuses them', async () => {

@@ -59,6 +59,32 @@ rec {
     config.Env = [ "PATH=${pkgs.busybox}/bin" ];
   };
 
+  # On an image that nlewo's nix2container describes, with a layer that it has not written to the store.
+  onJson = buildImage {
+    name = "on-json";
+    fromImage = pkgs.writeText "image-base.json" (
+      builtins.toJSON {
+        version = 1;
+        arch = lib.removePrefix "linux/" (import ../../modules/images/platform.nix pkgs.stdenv.hostPlatform);
+        image-config.Env = [ "PATH=${pkgs.busybox}/bin" ];
+        layers = [
+          {
+            digest = "sha256:${builtins.hashString "sha256" ""}";
+            size = 0;
+            diff_ids = "sha256:${builtins.hashString "sha256" ""}";
+            mediatype = "application/vnd.oci.image.layer.v1.tar";
+            paths = [ { path = pkgs.busybox; } ];
+          }
+        ];
+      }
+    );
+    config.Cmd = [
+      "sh"
+      "-c"
+      (lib.getExe pkgs.hello)
+    ];
+  };
+
   removes = buildImage {
     name = "removes";
     copyToRoot = greeting "linked";

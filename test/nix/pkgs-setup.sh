@@ -2,6 +2,14 @@
 set -euo pipefail
 export TMPDIR=$NIX_BUILD_TOP HOME=$NIX_BUILD_TOP/home SOURCE_DATE_EPOCH=1
 
+# A build cannot ask Nix, as in its sandbox.
+mkdir "$NIX_BUILD_TOP/.no-nix"
+for program in nix nix-build nix-instantiate nix-store; do
+  printf '#!/bin/sh\necho "%s: there is no Nix in a build" >&2\nexit 127\n' $program > "$NIX_BUILD_TOP/.no-nix/$program"
+done
+chmod +x "$NIX_BUILD_TOP"/.no-nix/*
+PATH=$NIX_BUILD_TOP/.no-nix:$PATH
+
 # linkTree FROM TO first|refuse: TO gets FROM's directories, and links to its files.
 linkTree() {
   local from=$1 to=$2 onConflict=$3 entry target
