@@ -46,11 +46,20 @@ function isSecret({ secret, before }: FileStep): boolean {
   return secret || (before !== undefined && (before.mode & 0o077) === 0);
 }
 
-/** What has to be restarted for a target, in the order in which it has to be. */
-export function restartCommands(targets: readonly Target[], undone: boolean): readonly string[] {
+/**
+ * What has to be restarted for a target, in the order in which it has to be.
+ *
+ * @param rootless containerd is a user's; our daemon is started anew with it.
+ */
+export function restartCommands(
+  targets: readonly Target[],
+  { undone, rootless }: { readonly undone: boolean; readonly rootless: boolean },
+): readonly string[] {
   const commands: string[] = [];
-  if (!undone) commands.push('systemctl restart nix-snapshotter.service');
-  if (targets.includes('containerd')) commands.push('systemctl restart containerd.service');
+  const systemctl = rootless ? 'systemctl --user' : 'systemctl';
+  const hasContainerd = targets.includes('containerd');
+  if (!undone && !(rootless && hasContainerd)) commands.push(`${systemctl} restart nix-snapshotter.service`);
+  if (hasContainerd) commands.push(`${systemctl} restart containerd.service`);
   if (targets.includes('k3s'))
     commands.push('systemctl restart k3s.service    # k3s-agent.service on an agent');
   return commands;

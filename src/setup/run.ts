@@ -6,6 +6,7 @@ import { type Config, configSchema } from '../config/schema.ts';
 import { userPaths } from '../config/user-paths.ts';
 import { StatusError } from '../errors.ts';
 import { makeDirectories } from '../host/make-directories.ts';
+import { inUserNamespace } from '../host/user-namespace.ts';
 import { refuseGoRoot } from '../metadata/go-root.ts';
 import { type ContainerdFiles, readContainerdFiles } from './containerd-files.ts';
 import { checkDump, containerdRelease, dumpConfig } from './containerd-program.ts';
@@ -133,7 +134,7 @@ async function setUp(session: Session): Promise<void> {
   if (isDone) return write('nothing to change\n');
   if (dryRun) return;
   write(imagesAfterSetup(targets));
-  tellRestart(session, restartCommands(targets, false));
+  tellRestart(session, false);
 }
 
 async function undo(session: Session): Promise<void> {
@@ -147,7 +148,7 @@ async function undo(session: Session): Promise<void> {
   if (steps.files.length === 0) return write('nothing to undo: setup has written nothing here for that\n');
   if (dryRun) return;
   write(imagesAfterUndo(targets));
-  tellRestart(session, restartCommands(targets, true));
+  tellRestart(session, true);
 }
 
 async function print(session: Session): Promise<void> {
@@ -234,7 +235,8 @@ async function statesOf(files: NodeFiles, paths: readonly string[]): Promise<Rea
   return states;
 }
 
-function tellRestart({ write }: Session, commands: readonly string[]): void {
+function tellRestart({ targets, uid, write }: Session, undone: boolean): void {
+  const commands = restartCommands(targets, { undone, rootless: uid !== 0 || inUserNamespace() });
   if (commands.length > 0)
     write(`\nNow run, in this order:\n${commands.map((one) => `  ${one}\n`).join('')}`);
 }

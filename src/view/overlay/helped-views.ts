@@ -7,8 +7,8 @@ import { messageOf, StatusError } from '../../errors.ts';
 import { makeDirectories } from '../../host/make-directories.ts';
 import { KeyedMutex } from '../../host/mutex.ts';
 import type { Log } from '../../log.ts';
-import type { ServiceClient } from '../../rpc/client.ts';
-import type { ViewHelperMethods } from '../../../proto/gen/messages.ts';
+import type { RpcClient } from '../../rpc/client.ts';
+import { viewHelper } from '../../rpc/view-helper-proto.ts';
 import { readEntries } from '../entries.ts';
 import type { ClosureViews, Shown, ShownView } from './closure-views.ts';
 import { fingerprint, viewKey } from './fingerprint.ts';
@@ -24,9 +24,8 @@ export interface HelpedViewsOptions {
 export interface HelpedViewsDeps {
   /** The directory on this host that holds what containers see as `/nix/store`. */
   readonly realStoreDir: () => Promise<string>;
-  readonly helper: ServiceClient<ViewHelperMethods>;
-  /** Closed with this. */
-  readonly client: Disposable;
+  /** A client of the view helper. */
+  readonly connect: () => RpcClient;
   readonly log: Log;
 }
 
@@ -37,6 +36,8 @@ interface Lease extends ShownView {
   stamp: bigint | undefined;
   readonly call: AbortController;
 }
+
+type LeaseRequest = [key: string, paths: readonly StorePath[], own: Pick<Lease, 'state' | 'stamp' | 'cover'>];
 
 /** How long the helper may take, in milliseconds: longer than it gives itself. */
 const PATIENCE_MS = 70_000;
@@ -50,10 +51,12 @@ export class HelpedViews implements ClosureViews, Disposable {
   readonly #deps: HelpedViewsDeps;
   readonly #mutex = new KeyedMutex();
   readonly #leases = new Map<string, Lease>();
+  #client: RpcClient;
 
   constructor(options: HelpedViewsOptions, deps: HelpedViewsDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.#client = deps.connect();
   }
 
   async show(
@@ -82,7 +85,11 @@ export class HelpedViews implements ClosureViews, Disposable {
         held?.call.abort();
         return lease;
       } catch (error) {
-        return { refused: `view helper ${this.#options.address}: ${messageOf(error)}` };
+        const isAway = error instanceof StatusError && error.code === 'Unavailable';
+        const next = isAway
+          ? '; start it, for containers that have its views need it to be started again'
+          : '';
+        return { refused: `view helper ${this.#options.address}: ${messageOf(error)}${next}` };
       }
     });
   }
@@ -104,7 +111,7 @@ export class HelpedViews implements ClosureViews, Disposable {
   /** Ends all leases; views stay for the helper's grace time. */
   [Symbol.dispose](): void {
     for (const key of this.#leases.keys()) this.#end(key);
-    this.#deps.client[Symbol.dispose]();
+    this.#client.close();
   }
 
   #end(key: string): void {
@@ -112,13 +119,24 @@ export class HelpedViews implements ClosureViews, Disposable {
     this.#leases.delete(key);
   }
 
-  async #hold(
-    key: string,
-    paths: readonly StorePath[],
-    own: Pick<Lease, 'state' | 'stamp' | 'cover'>,
-  ): Promise<Lease> {
+  /** A connection that broke is made anew at once: gRPC by itself would wait, the longer the helper was away. */
+  async #hold(...request: LeaseRequest): Promise<Lease> {
+    const client = this.#client;
+    try {
+      return await this.#ask(client, ...request);
+    } catch (error) {
+      if (!(error instanceof StatusError) || error.code !== 'Unavailable') throw error;
+      if (this.#client === client) {
+        client.close();
+        this.#client = this.#deps.connect();
+      }
+      return await this.#ask(this.#client, ...request);
+    }
+  }
+
+  async #ask(client: RpcClient, ...[key, paths, own]: LeaseRequest): Promise<Lease> {
     const call = new AbortController();
-    const stream = this.#deps.helper.Hold({ store_paths: [...paths] }, { signal: call.signal });
+    const stream = client.service(viewHelper).Hold({ store_paths: [...paths] }, { signal: call.signal });
     const answers = stream[Symbol.asyncIterator]();
     const late = new StatusError('DeadlineExceeded', `no answer within ${PATIENCE_MS / 1000} s`);
     const timer = setTimeout(() => call.abort(late), PATIENCE_MS);

@@ -1,6 +1,5 @@
 import type { Log } from '../../log.ts';
 import { createRpcClient } from '../../rpc/client.ts';
-import { viewHelper } from '../../rpc/view-helper-proto.ts';
 import { HelpedViews, type HelpedViewsOptions } from './helped-views.ts';
 
 /** Views made by the view helper on a socket; it is connected to when the first one is wanted. */
@@ -8,6 +7,5 @@ export function openHelpedViews(
   options: HelpedViewsOptions,
   deps: { readonly realStoreDir: () => Promise<string>; readonly log: Log },
 ): HelpedViews {
-  const client = createRpcClient(options);
-  return new HelpedViews(options, { ...deps, helper: client.service(viewHelper), client });
+  return new HelpedViews(options, { ...deps, connect: () => createRpcClient(options) });
 }

@@ -9,6 +9,7 @@ import { type ExecOptions, type ExecResult, Sandbox } from '../../sandbox/sandbo
 import { accepts } from '../../sandbox/snapshotter.ts';
 import { waitFor } from '../../sandbox/wait-for.ts';
 import type { Row } from './matrix.ts';
+import { eventually } from './rig.ts';
 
 export const USER = 1000;
 /** Neither on an overlay nor on memory: layers lie here. */
@@ -96,6 +97,10 @@ export class RootlessNode {
     await this.stopDaemon();
     this.#daemon = this.#spawn('nix-snapshotter', [...PROGRAM, 'rootless', '--log-level', 'debug']);
     await waitFor(this.#daemon, async () => (await this.#tryStatus()).exitCode === 0);
+    // Between two tries to connect containerd waits.
+    const snapshots = ['ctr', 'snapshot', '--snapshotter', 'nix'];
+    await eventually(async () => await this.inNamespaces([...snapshots, 'prepare', 'restarted']));
+    await this.inNamespaces([...snapshots, 'rm', 'restarted']);
   }
 
   async stopDaemon(): Promise<void> {

@@ -485,9 +485,11 @@ describe('setup of a file tree', () => {
     await put('/daemon.toml', `root = "${here('/data')}"\n[resolver]\naddress = "127.0.0.1:9999"\n`);
     const options = { targets: ['nerdctl'], print: false, dryRun: false, undo: false, config } as const;
     const deps = { env: { HOME: rootDir }, uid: 1000, write: () => {}, loadToken: loadAccessToken };
+    let told = '';
     let said = '';
     const write = (text: string) => (said += text);
-    await runSetup(options, deps);
+    await runSetup(options, { ...deps, write: (text) => (told += text) });
+    assert.match(told, /systemctl --user restart nix-snapshotter.service/);
     const hostsDir = here('/.config/containerd/certs.d');
     assert.deepEqual(toml(await readFile(here('/.config/nerdctl/nerdctl.toml'), 'utf8')), {
       snapshotter: 'nix',
