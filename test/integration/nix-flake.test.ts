@@ -61,10 +61,14 @@ for (const { suite, release } of [
         ...options,
       });
     /** With the stand-in as nixpkgs; it reads the node's programs, so an evaluation is not pure. */
-    const flake = async (command: readonly string[], attribute = ''): Promise<ExecResult> => {
+    const flake = async (
+      command: readonly string[],
+      attribute = '',
+      options: ExecOptions = {},
+    ): Promise<ExecResult> => {
       const input = ['--override-input', 'nixpkgs', `path:${STAND_IN}/test?dir=nix`];
       const flags = ['--impure', '--no-write-lock-file', ...input];
-      return await nix([...command, ...flags, `path:${FLAKE}${attribute}`]);
+      return await nix([...command, ...flags, `path:${FLAKE}${attribute}`], options);
     };
 
     before(async () => {
@@ -226,6 +230,13 @@ for (const { suite, release } of [
         COMP_WORDS=(nix2container b) COMP_CWORD=1 _nix_snapshotter ${path}/bin/nix2container b nix2container
         echo "\${COMPREPLY[@]}"`;
       assert.equal((await node.exec(['bash', '-euc', complete])).stdout, 'build');
+    });
+
+    it('an app builds its image and loads it into the containerd that the environment names', async () => {
+      const env = { ...STAND_IN_ENV, CONTAINERD_ADDRESS: '/run/none.sock' };
+      const { stderr, exitCode } = await flake(['run'], '#load-hello', { env, reject: false });
+      assert.equal(exitCode, 1);
+      assert.match(stderr, /nix2container: containerd at \/run\/none\.sock: /);
     });
   });
 }
