@@ -122,17 +122,14 @@ export function layeredSuite(row: AvailableRow): void {
 
     it('shares snapshots with an image that has the same layers without annotations, whichever comes first', async () => {
       const plain = await ownImage(rig, made, PLAIN, ['--layered', '--format', 'docker-archive']);
-      for (const [first, second] of [
-        [ARCHIVE, plain],
-        [plain, ARCHIVE],
-      ] as const) {
-        for (const archive of [first, second]) await rig.nix2container(['load', archive]);
+      for (const { archives, last } of [
+        { archives: [ARCHIVE, plain], last: PLAIN },
+        { archives: [plain, ARCHIVE], last: LOCAL },
+      ]) {
+        for (const archive of archives) await rig.nix2container(['load', archive]);
         const { directories } = await footprint(rig);
         assert.equal(directories.length, (await layout.manifest()).layers.length);
-        for (const image of [LOCAL, PLAIN]) {
-          assert.equal((await runContainer(rig, { image, id: 'shared' })).stdout, GREETING);
-          await assertShown(rig, made, image);
-        }
+        await assertShown(rig, made, last);
         await rig.containerd.ctr(['image', 'rm', '--sync', LOCAL, PLAIN]);
         await eventually(async () => assert.deepEqual(await footprint(rig), bare));
       }
