@@ -65,11 +65,13 @@ function table(
   features: readonly Feature[],
   first: readonly (readonly string[])[],
 ): string {
+  const cell = (feature: Feature, column: Column): string => {
+    const proven = provenBy(outcomes, feature, column);
+    return proven === 'fails' ? proven : (feature.instead?.[column.title as Release] ?? proven ?? '');
+  };
   const rows = features.map((feature) => [
     feature.feature,
-    ...columns.map(
-      (column) => provenBy(outcomes, feature, column) ?? feature.instead?.[column.title as Release] ?? '',
-    ),
+    ...columns.map((column) => cell(feature, column)),
   ]);
   const lines = [
     ['', ...columns.map(({ title }) => title)],
