@@ -4,7 +4,7 @@ import { deletePaths } from '../fixtures/packages.ts';
 import { installRegistryTools, REGISTRY, startRegistry } from './nix2container/registry-tools.ts';
 import { runContainer } from './support/container.ts';
 import { matrix } from './support/matrix.ts';
-import { buildAttributes, evaluate, failure } from './support/nix-images.ts';
+import { buildAttributes, evaluate, failure, rebuild } from './support/nix-images.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from './support/resolver-hosts.ts';
 import { Rig } from './support/rig.ts';
 
@@ -16,6 +16,7 @@ const BUILT = [
   'helloToRegistry',
   'helloToOtherName',
   'owners',
+  'fakeRoot',
   'onJson',
   'contents',
   'volumes',
@@ -124,6 +125,10 @@ for (const row of await matrix(['1.7', '2.3'])) {
         assert.equal(await run(`${reference}:latest`), GREETING, name);
       }
       assert.equal(await evaluate(rig.node, FILE, 'hello.image'), `${REGISTRY}/team/hello:v1`);
+    });
+
+    it('the same arguments give the same bytes', async () => {
+      await rebuild(rig.node, FILE, ['owners', 'fakeRoot', 'multiArch']);
     });
 
     it('what is unknown or unwise is told before anything is built', async () => {

@@ -59,6 +59,18 @@ rec {
     config.Env = [ "PATH=${pkgs.busybox}/bin" ];
   };
 
+  fakeRoot =
+    import ../../modules/images/fake-root.nix
+      {
+        inherit lib;
+        inherit (pkgs) fakeroot runCommand;
+      }
+      {
+        name = "again";
+        commands = "mkdir -p b a/c; touch b/file";
+        copyToRoot = [ (greeting "linked") ];
+      };
+
   # On an image that nlewo's nix2container describes, with a layer that it has not written to the store.
   onJson = buildImage {
     name = "on-json";

@@ -35,6 +35,11 @@ export async function buildAttributes<N extends string>(
   };
 }
 
+/** Builds what is built again, and throws when another output comes out. */
+export async function rebuild(node: Sandbox, file: string, names: readonly string[]): Promise<void> {
+  await nix(node, 'nix-build', file, ['--no-out-link', '--check', ...attributes(names)]);
+}
+
 /** The exit code and words of a build or an evaluation that is expected to fail. */
 export async function failure(
   node: Sandbox,
