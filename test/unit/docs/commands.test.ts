@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { helpOf, PROGRAMS } from '../../../docs/generate/help.ts';
 import { pages } from './markdown.ts';
 
-/** `<program> <command>` with the flags that its help lists. */
+const all = await pages();
+
+/** `<program> <command>` with the flags that its help lists; docs/cli.md is that help. */
 const flagsOf = new Map(
-  (await Promise.all(PROGRAMS.map(helpOf)))
-    .flat()
-    .map(({ program, command, text }) => [
-      `${program} ${command}`.trim(),
+  all
+    .filter(({ path }) => path === 'docs/cli.md')
+    .flatMap(({ code }) => code.filter(({ language }) => language === 'text'))
+    .map(({ heading, text }) => [
+      heading,
       new Set([...text.matchAll(/^ +(?:(-\w), |)(--[\w-]+)/gm)].flatMap(([, short, long]) => [short, long])),
     ]),
 );
@@ -21,10 +23,10 @@ const COMMAND =
 const SHELL = ['sh', 'console', 'bash', 'shell'];
 
 describe('command lines in pages', () => {
-  it('use commands and flags that the programs have', async () => {
+  it('use commands and flags that the programs have', () => {
     const wrong: string[] = [];
     let seen = 0;
-    for (const { path, code } of await pages()) {
+    for (const { path, code } of all) {
       for (const { kind, language, text } of code) {
         if (kind === 'block' && !SHELL.includes(language)) continue;
         for (const [line, program = '', rest = ''] of text.replaceAll(/\\\n\s*/g, ' ').matchAll(COMMAND)) {
