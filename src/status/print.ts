@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import type { StatusResponse } from '../../proto/gen/messages.ts';
 import { loadConfig } from '../config/load.ts';
+import { userPaths } from '../config/user-paths.ts';
 import { createRpcClient } from '../rpc/client.ts';
 import { status } from '../rpc/proto.ts';
 import { describeStatus } from './describe.ts';
@@ -11,12 +13,15 @@ export interface PrintStatusOptions {
 }
 
 /**
- * The `status` command: asks the daemon and prints its answer.
+ * The `status` command: asks the daemon, which is the user's own where another than root asks, and prints its answer.
  *
  * @throws StatusError Unavailable when no daemon listens at the address.
  */
 export async function printStatus({ address, config, json }: PrintStatusOptions): Promise<void> {
-  const { address: configured } = await loadConfig(config, address === undefined ? {} : { address });
+  const user = process.getuid?.() ?? 0;
+  const own = user === 0 ? undefined : userPaths(process.env, user);
+  const file = config ?? (own !== undefined && existsSync(own.config) ? own.config : undefined);
+  const { address: configured } = await loadConfig(file, address === undefined ? {} : { address }, own);
   using client = createRpcClient({ address: configured });
   const answer = await client.service(status).Status({}, { timeoutMs: 5000 });
   process.stdout.write(json ? `${JSON.stringify(jsonOf(answer), undefined, 2)}\n` : describeStatus(answer));

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import type { StorePath } from '../closure/store-path.ts';
@@ -112,7 +113,8 @@ export class HeldViews {
     const closure = { kind: 'paths', paths } as const;
     const key = viewKey(closure);
     const known = this.#entries.get(key);
-    if (known === undefined) await this.#root(key, paths);
+    // One that was adopted because a container stands on it may have lost its root.
+    if (known === undefined || !this.#isRooted(key)) await this.#root(key, paths);
     const entry = known ?? { paths: paths.length, holders: 0, timer: undefined };
     this.#entries.set(key, entry);
     try {
@@ -214,6 +216,10 @@ export class HeldViews {
     } catch (error) {
       log.error({ error: messageOf(error) }, 'views that nobody uses cannot be cleaned up');
     }
+  }
+
+  #isRooted(key: string): boolean {
+    return lstatSync(this.#link(key), { throwIfNoEntry: false }) !== undefined;
   }
 
   #link(key: string): string {

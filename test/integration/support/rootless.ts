@@ -112,7 +112,7 @@ export class RootlessNode {
   }
 
   async #tryStatus(): Promise<ExecResult> {
-    return await this.asUser([...PROGRAM, 'status', '--json', '--config', CONFIG], { reject: false });
+    return await this.asUser([...PROGRAM, 'status', '--json'], { reject: false });
   }
 
   /** Starts the view helper as root, with no more privileges than its unit gives it. */

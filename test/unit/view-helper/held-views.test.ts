@@ -173,8 +173,11 @@ describe('HeldViews', () => {
     await host.views.hold([b, c], never);
     assert.match(await code(host.views.hold([c], never)), /^ResourceExhausted/);
     host.rooted.clear();
-    await host.open().adopt();
+    await rm(join(gcRoots, keyOf(a)));
+    await host.open({ maxViews: 3, maxPaths: 9 }).adopt();
     assert.ok(host.mounted.has(keyOf(a)));
+    (await host.views.hold([a], never)).release();
+    assert.deepEqual([...host.rooted], [join(gcRoots, keyOf(a))]);
     host.inUse.clear();
     mock.timers.tick(1001);
     await until(() => host.mounted.size === 0);
