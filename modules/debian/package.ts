@@ -18,7 +18,7 @@ export interface DebianPackageOptions {
   readonly maintainer: string;
   /** The time of every file in it, in seconds. */
   readonly epoch: number;
-  /** `xz` is what Debian's archive takes; `zstd` is made in seconds, a third larger, and read by Debian 12 and Ubuntu. */
+  /** `xz` is what Debian's archive takes; `zstd` is larger, made in seconds, and read by Debian 12 and Ubuntu. */
   readonly compression: 'xz' | 'zstd';
   /** The file to write. */
   readonly out: string;
@@ -30,8 +30,8 @@ const DOCUMENTATION = `usr/share/doc/${NAME}`;
 const MAINTAINER_SCRIPTS = ['postinst', 'prerm', 'postrm'];
 
 /**
- * Builds the Debian package, for any architecture on any machine that has `dpkg-deb` (1.21.18 for zstd). Same inputs, same bytes. The file
- * appears under its name only when complete.
+ * Builds the Debian package, for any architecture on any machine that has `dpkg-deb` (1.21.18 for zstd). Same inputs, same
+ * bytes. The file appears under its name only when complete.
  *
  * @returns the package's size and that of what it installs, in bytes.
  * @throws StatusError FailedPrecondition when dpkg-deb fails; Unavailable when Node's release cannot be had.

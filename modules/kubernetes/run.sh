@@ -11,12 +11,12 @@ case $1 in
 install) tar -C $here/tree -cf - . | script install "$(cat $here/id)" "$TARGET" ;;
 uninstall) script uninstall "$(cat $here/id)" "$TARGET" < /dev/null ;;
 ready)
-  [ -e /tmp/done ] || exit 1
-  [ "$(cat /tmp/done)" = uninstall ] || on_node /opt/nix-snapshotter/current/bin/nix-snapshotter status > /dev/null
+  [ -e $here/done ] || exit 1
+  [ "$(cat $here/done)" = uninstall ] || on_node /opt/nix-snapshotter/current/bin/nix-snapshotter status > /dev/null
   exit
   ;;
 esac
-echo "$1" > /tmp/done
+echo "$1" > $here/done
 
 # The work is done; the pod stays, so that its DaemonSet knows.
 trap 'exit 0' TERM INT

@@ -26,13 +26,11 @@ const NATIVE_PARTS: Readonly<Record<string, readonly string[]>> = {
 export async function thirdPartyNotices(inputs: readonly string[]): Promise<string> {
   const roots = new Set(inputs.flatMap((file) => packageRoot(file) ?? []));
   const notices = await Promise.all([...roots].map(readNotice));
-  const sections = notices
-    .toSorted((a, b) => (`${a.name} ${a.version}` < `${b.name} ${b.version}` ? -1 : 1))
-    .map(({ name, version, license, texts }) =>
-      [`${name} ${version} (${license})`, ...texts.map((text) => text.trim())].join('\n\n'),
-    );
+  const sections = notices.map(({ name, version, license, texts }) =>
+    [`${name} ${version} (${license})`, ...texts.map((text) => text.trim())].join('\n\n'),
+  );
   const head = 'nix-snapshotter contains these packages. Each is under its own licence, which follows.';
-  return `${[head, ...sections].join(`\n\n${'-'.repeat(78)}\n\n`)}\n`;
+  return `${[head, ...new Set(sections.toSorted())].join(`\n\n${'-'.repeat(78)}\n\n`)}\n`;
 }
 
 /** The directory of the package that a file belongs to; nothing for a file of the project's own. */

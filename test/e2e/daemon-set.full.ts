@@ -75,7 +75,7 @@ describe('the DaemonSet on a node without Node', { skip: row?.skip ?? false }, (
   }
   async function rolledOut(): Promise<void> {
     const own = ['-n', 'nix-snapshotter'];
-    const wait = ['rollout', 'status', 'daemonset/nix-snapshotter', ...own, '--timeout=60s'];
+    const wait = ['rollout', 'status', 'daemonset/nix-snapshotter', ...own, '--timeout=110s'];
     const { exitCode, stderr } = await cluster.kubectl(wait, { reject: false });
     if (exitCode === 0) return;
     const pods = await cluster.kubectl(['describe', 'pods', ...own]);

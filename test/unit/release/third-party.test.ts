@@ -30,12 +30,19 @@ describe('the licences of what is bundled', () => {
     const files = {
       'one/package.json': manifest('one', 'MIT'),
       'one/LICENSE.md': 'terms of one\n',
+      'two/node_modules/one/package.json': manifest('one', 'MIT'),
+      'two/node_modules/one/LICENSE': 'terms of one',
       'one/node_modules/@scope/two/package.json': manifest('@scope/two', 'ISC'),
       'one/node_modules/@scope/two/LICENCE': 'terms of two\n',
       'one/node_modules/@scope/two/NOTICE': 'notice of two\n',
     };
     await withPackages(files, async (modules) => {
-      const inputs = ['one/index.js', 'one/lib/more.js', 'one/node_modules/@scope/two/index.js'];
+      const inputs = [
+        'one/index.js',
+        'one/lib/more.js',
+        'two/node_modules/one/index.js',
+        'one/node_modules/@scope/two/index.js',
+      ];
       const text = await thirdPartyNotices([...inputs.map((file) => join(modules, file)), 'src/daemon.ts']);
       const [head, ...sections] = text.split(`\n\n${'-'.repeat(78)}\n\n`);
       assert.match(head ?? '', /^nix-snapshotter contains/);
