@@ -71,6 +71,16 @@ for (const row of await matrix(['1.7', '2.3'], ['rootless', 'nerdctl'])) {
       assert.equal(store?.backend, 'daemon');
     });
 
+    it('finds what hinders it', async () => {
+      assert.equal((await rig.rootless(['--check'])).stdout, 'nothing hinders containers without root here');
+      const { exitCode, stderr } = await rig.rootless(['--state-dir', '/tmp/none']);
+      assert.match(`${exitCode} ${stderr}`, /^1 .*RootlessKit does not run: \/tmp\/none\/child_pid/);
+      await rig.node.sh('mv /etc/subuid /etc/subuid.away');
+      const without = await rig.rootless(['--check']);
+      assert.match(`${without.exitCode} ${without.stdout}`, /^1 problem {2}\/etc\/subuid gives alice 0 ids/);
+      await rig.node.sh('mv /etc/subuid.away /etc/subuid');
+    });
+
     it('runs images of store paths, ordinary ones, and both in one', async () => {
       await rig.nerdctl(['load', '--input', await busyboxArchive(rig.node)]);
       await rig.nix2container(['load', interleaved.layout]);

@@ -107,6 +107,11 @@ export class RootlessNode {
     await this.#daemon?.stop();
   }
 
+  /** `nix-snapshotter rootless` with flags that make it end by itself. */
+  async rootless(flags: readonly string[]): Promise<ExecResult> {
+    return await this.asUser([...PROGRAM, 'rootless', ...flags], { reject: false });
+  }
+
   async status(): Promise<StatusResponse> {
     return JSON.parse((await this.#tryStatus()).stdout) as StatusResponse;
   }
