@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
+import { addAbortSignal, Readable } from 'node:stream';
 import pLimit from 'p-limit';
 import type { LayerClosure } from '../closure/annotations.ts';
 import { layeredAnnotations } from '../closure/layered.ts';
@@ -65,17 +65,35 @@ export async function addedLayers(
     return [nixLayer(await write(layerTar(mountPoints), 'nix-layer'), closure), ...upper];
   }
   const groups = await layerGroups(references, Math.max(1, MAX_LAYERS - options.below - upper.length));
-  const limit = pLimit(availableParallelism());
-  const held = await Promise.all(
-    groups.map((paths, at) =>
-      limit(async () => {
-        const tar = Readable.from(storeTar(paths, store.realStoreDir), { objectMode: false });
-        const layer = await write(tar, `store-paths-${at}`);
-        return { layer: layered(layer, contents, new Set(paths)), comment: contentOf(paths) };
-      }),
-    ),
-  );
+  const held = await allOrNone(groups, async (paths, at, signal) => {
+    const tar = Readable.from(storeTar(paths, store.realStoreDir), { objectMode: false });
+    const layer = await write(addAbortSignal(signal, tar), `store-paths-${at}`);
+    return { layer: layered(layer, contents, new Set(paths)), comment: contentOf(paths) };
+  });
   return [...held, ...upper];
+}
+
+/** Does the work for each item, as many at a time as there are processors; after a failure nothing goes on. */
+async function allOrNone<T, R>(
+  items: readonly T[],
+  work: (item: T, at: number, signal: AbortSignal) => Promise<R>,
+): Promise<readonly R[]> {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const limit = pLimit(availableParallelism());
+  const all = items.map((item, at) =>
+    limit(async () => {
+      signal.throwIfAborted();
+      return await work(item, at, signal);
+    }),
+  );
+  try {
+    return await Promise.all(all);
+  } catch (error) {
+    stop.abort();
+    await Promise.allSettled(all);
+    throw error;
+  }
 }
 
 /** A layer that holds store paths, with what containerd hands to the snapshotter as labels. */

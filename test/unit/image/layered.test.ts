@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
 import { extract } from 'tar-stream';
 import { parseLayeredAnnotations, pathsOfPart } from '../../../src/closure/layered.ts';
 import type { StorePath } from '../../../src/closure/store-path.ts';
@@ -122,6 +124,27 @@ describe('build --layered', () => {
     assert.ok(layers[0]?.names.includes(`${LIB.slice(1)}/data`));
     await writeFile(join(dir, 'info/registration'), 'nonsense\n');
     await assert.rejects(build(named), /info\/registration: line 1 is not what is expected there/);
+  });
+
+  it('leaves nothing behind, and nothing going on, when a path cannot be read', async (t) => {
+    const paths = many(20);
+    const { dir, realStoreDir, build } = await setUp(t, paths);
+    const bad = join(realStoreDir, (paths[10] ?? '').slice('/nix/store/'.length), 'bad');
+    await promisify(execFile)('mkfifo', [bad]);
+    const temporary = join(dir, 'tmp');
+    await mkdir(temporary);
+    const before = process.env['TMPDIR'];
+    process.env['TMPDIR'] = temporary;
+    t.after(() => (before === undefined ? delete process.env['TMPDIR'] : (process.env['TMPDIR'] = before)));
+    await assert.rejects(build({ config: {} }), {
+      code: 'DataLoss',
+      message: /part-010\/bad: cannot be read/,
+    });
+    assert.deepEqual(await readdir(temporary), []);
+    assert.deepEqual(
+      (await readdir(dir)).filter((name) => name.startsWith('out')),
+      [],
+    );
   });
 
   it('as a docker archive is an ordinary image', async (t) => {
