@@ -16,6 +16,7 @@
   runCommand,
   symlinkJoin,
   writeText,
+  writeTextFile,
 }:
 {
   # Name of the image, without a tag. With resolvedByNix it only names the store path.
@@ -49,7 +50,13 @@
 let
   baseName = baseNameOf name;
 
-  configFile = writeText "config-${baseName}.json" (builtins.toJSON config);
+  # It is in the closure, for what it refers to. A directory, because the Go version's snapshotter on containerd 2.3 takes the
+  # last path of a closure for one.
+  configuration = writeTextFile {
+    name = "config-${baseName}";
+    destination = "/config.json";
+    text = builtins.toJSON config;
+  };
 
   trees =
     lib.optionals (copyToRoot != null) (lib.toList copyToRoot)
@@ -66,7 +73,7 @@ let
 
   closure = closureInfo {
     rootPaths = [
-      configFile
+      configuration
     ]
     ++ trees
     ++ storePaths
@@ -78,7 +85,7 @@ let
   flags =
     [
       "--config"
-      configFile
+      "${configuration}/config.json"
       "--closure"
       "${closure}/store-paths"
       "--platform"

@@ -9,6 +9,7 @@
   runCommand,
   symlinkJoin,
   writeText,
+  writeTextFile,
   # Runs on the machine that builds.
   nix-snapshotter,
 }:
@@ -29,6 +30,7 @@ in
       runCommand
       symlinkJoin
       writeText
+      writeTextFile
       ;
     fakeRoot = import ./fake-root.nix { inherit lib fakeroot runCommand; };
     hostPlatform = import ./platform.nix stdenv.hostPlatform;

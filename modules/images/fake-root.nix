@@ -48,5 +48,6 @@ runCommand "${name}-fake-root.tar"
     layer=$PWD fakeroot -- bash ../in-layer.sh
     grep --text --only-matching --no-filename --extended-regexp \
       "$NIX_STORE/[0-9a-z]{32}-[0-9a-zA-Z+._?=-]+" "$out" > ../mentioned || [ $? = 1 ]
-    sort -u ../mentioned > "$references"
+    mkdir "$references"
+    sort -u ../mentioned > "$references/store-paths"
   ''
