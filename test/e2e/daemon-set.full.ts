@@ -7,13 +7,14 @@ import { execa } from 'execa';
 import { busyboxArchive, pauseArchive } from '../fixtures/images.ts';
 import { buildPackages } from '../fixtures/packages.ts';
 import { matrix } from '../integration/support/matrix.ts';
+import { startRegistry } from '../integration/support/registry.ts';
 import { ServiceManager } from '../integration/support/service-manager.ts';
 import { SetupNode } from '../integration/support/setup.ts';
 import { Cluster } from '../sandbox/kubernetes/cluster.ts';
-import { projectRoot } from '../sandbox/layout.ts';
+import { inside, projectRoot } from '../sandbox/layout.ts';
 import { pod, redis } from './kubernetes/objects.ts';
 
-const IMAGE = 'registry.example/nix-snapshotter:test';
+const IMAGE = { newName: '127.0.0.1:5000/nix-snapshotter', newTag: 'test' };
 const MANIFESTS = '/srv/kubernetes';
 const [row] = await matrix(['2.3'], ['etcd', 'kubernetes']);
 
@@ -32,14 +33,22 @@ describe('the DaemonSet on a node without Node', { skip: row?.skip ?? false }, (
     const { node, containerd, env } = machine;
     const base = node.hostPath(await busyboxArchive(node));
     ({ redis: path } = await buildPackages(node, ['redis']));
-    const build = ['modules/oci-image/build.ts', '--base', base, '--ref', IMAGE, '--out', scratch];
+    const build = [
+      'modules/oci-image/build.ts',
+      '--base',
+      base,
+      '--ref',
+      `${IMAGE.newName}:${IMAGE.newTag}`,
+      '--out',
+      scratch,
+    ];
     await execa(process.execPath, build, { cwd: projectRoot });
     const [archive] = await readdir(scratch);
     await node.copyIn(join(scratch, archive ?? ''), '/tmp/image.tar');
+    await startRegistry(node);
+    await node.exec(['node', `${inside.project}/dist/nix2container.mjs`, 'push', '/tmp/image.tar']);
     const flags = ['-n', 'k8s.io', 'image', 'import', '--snapshotter', 'overlayfs'];
-    for (const image of ['/tmp/image.tar', await pauseArchive(node)]) {
-      await containerd.ctr([...flags, image]);
-    }
+    await containerd.ctr([...flags, await pauseArchive(node)]);
     await node.copyIn(join(projectRoot, 'modules/kubernetes'), MANIFESTS);
     await node.sh(
       'umount /usr/local/bin/node /opt/nix-snapshotter; rm -r /usr/local/bin/node /opt/nix-snapshotter',
@@ -64,10 +73,9 @@ describe('the DaemonSet on a node without Node', { skip: row?.skip ?? false }, (
   }
   /** A kustomization of an overlay of ours with the image of this test, as users make one. */
   async function apply(overlay: string): Promise<void> {
-    const [newName, newTag] = IMAGE.split(':');
     const kustomization = {
       resources: [`../${overlay}`],
-      images: [{ name: 'nix-snapshotter', newName, newTag }],
+      images: [{ name: 'nix-snapshotter', ...IMAGE }],
     };
     await machine.node.writeFile(`${MANIFESTS}/own/kustomization.yaml`, JSON.stringify(kustomization));
     await cluster.kubectl(['apply', '-k', `${MANIFESTS}/own`]);
