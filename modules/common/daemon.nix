@@ -10,6 +10,9 @@ let
 
   settings = import ./settings.nix { inherit lib; };
   format = pkgs.formats.toml { };
+
+  # nixpkgs has a package of the same name: the Go version, which has buildImage alone.
+  isOurs = package: package ? buildMultiArchImage;
 in
 {
   inherit settings;
@@ -20,9 +23,16 @@ in
     # Where Home Manager uses the package set of NixOS, an overlay of Home Manager's own counts for nothing: ours is not needed.
     package = mkOption {
       type = types.package;
-      default = pkgs.nix-snapshotter or (pkgs.callPackage ../package/package.nix { });
+      default =
+        if pkgs ? nix-snapshotter && isOurs pkgs.nix-snapshotter then
+          pkgs.nix-snapshotter
+        else
+          pkgs.callPackage ../package/package.nix { };
       defaultText = literalExpression "pkgs.nix-snapshotter";
-      description = "The nix-snapshotter package to use; without the overlay it is built from this source.";
+      description = ''
+        The nix-snapshotter package to use; without the overlay it is built from this source, as `pkgs.nix-snapshotter` is the Go
+        version then.
+      '';
     };
 
     path = mkOption {
@@ -81,6 +91,12 @@ in
     }:
     settings.assertions "${name}.settings" cfg.settings
     ++ [
+      {
+        assertion = cfg.package ? buildImage -> isOurs cfg.package;
+        message =
+          "${name}.package is the Go version, as nixpkgs' own nix-snapshotter is, which knows neither these settings nor what the units "
+          + "call: leave the option alone, or add this project's overlay to nixpkgs.overlays.";
+      }
       {
         assertion = !ownFile || settings.render cfg.settings == { };
         message =

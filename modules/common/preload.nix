@@ -1,12 +1,16 @@
 # Images that are loaded into a containerd when it starts.
 { lib, pkgs }:
 let
-  inherit (lib) mkEnableOption mkOption types;
+  inherit (lib) literalMD mkEnableOption mkOption types;
 in
 {
-  # `address`: the containerd that is meant unless told.
+  # `address`, `snapshotter`: of the containerd that is meant unless told; `snapshotterText`: what documentation says of the latter.
   options =
-    { address }:
+    {
+      address,
+      snapshotter ? "nix",
+      snapshotterText ? "`\"nix\"`",
+    }:
     {
       enable = mkEnableOption "the loading of images into containerd when it starts";
 
@@ -34,7 +38,8 @@ in
               };
               snapshotter = mkOption {
                 type = types.str;
-                default = "nix";
+                default = snapshotter;
+                defaultText = literalMD snapshotterText;
                 description = "What the snapshotter is called there.";
               };
             };
@@ -58,10 +63,15 @@ in
           "nix-snapshotter.service"
           "k3s.service"
         ];
+        StartLimitBurst = 30;
+        StartLimitIntervalSec = 600;
       };
       Service = {
         Type = "oneshot";
         RemainAfterExit = true;
+        # The containerd in a k3s without root listens some time after its unit has started.
+        Restart = "on-failure";
+        RestartSec = 5;
         ExecStart = pkgs.writeShellScript "preload" (
           "set -eu\n"
           + lib.concatMapStrings (

@@ -56,7 +56,7 @@ in
 
     (lib.mkIf config.services.k3s.rootless.enable {
       # What k3s wants of a user's services: https://rootlesscontaine.rs/getting-started/common/cgroup2/
-      systemd.services."user@".serviceConfig.Delegate = "cpu cpuset io memory pids";
+      systemd.services."user@".serviceConfig.Delegate = lib.mkDefault "cpu cpuset io memory pids";
       boot.kernel.sysctl."net.ipv4.ip_forward" = lib.mkDefault 1;
     })
 

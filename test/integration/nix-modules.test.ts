@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { execa } from 'execa';
 import { parse, stringify, type TomlTable } from 'smol-toml';
 import * as v from 'valibot';
 import { configSchema } from '../../src/config/schema.ts';
@@ -67,8 +68,12 @@ for (const row of await matrix(['1.7', '2.1'])) {
       }
     });
 
-    it('without the overlay the package is built from the modules’ own source', () => {
-      assert.match(all.withoutOverlay, /^nix-snapshotter-\d/);
+    it('without the overlay the package is built from the modules’ own source', async () => {
+      const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as {
+        readonly version: string;
+      };
+      const built = `nix-snapshotter-${version}`;
+      assert.deepEqual(all.withoutOverlay, { nothing: built, goVersion: built, ours: 'nix-snapshotter-1.0' });
     });
 
     for (const kind of ['nixos', 'home'] as const) {
@@ -318,6 +323,53 @@ describe('one truth', { skip: (await matrix(['1.7']))[0]?.skip ?? false }, () =>
       nixos('goVersion').preload ?? '',
       /\/bin\/nix2container --address "\$XDG_RUNTIME_DIR\/containerd\/containerd\.sock" --namespace k8s\.io \\\n\s+load --snapshotter nix \/nix\/store\/\S+-hello\.tar\n/,
     );
+  });
+
+  it('images for the containerd in k3s go to the snapshotter that it has, and are loaded when it listens', () => {
+    assert.match(
+      nixos('rootlessBesideK3s').preload ?? '',
+      /--address "\/run\/k3s\/containerd\/containerd\.sock" --namespace k8s\.io \\\n\s+load --snapshotter nix-snapshotter \/images\/a\.tar\n/,
+    );
+    const unit = unitOf(nixos('rootlessBesideK3s').systemd.services['preload-containerd'] as NixosUnit);
+    assert.equal(unit['Service']?.['Restart'], 'on-failure');
+    assert.ok(Number(unit['Unit']?.['StartLimitBurst']) > 1);
+  });
+
+  it('what a login shell is told of containerd is of one containerd', async () => {
+    const told = async (name: string, uid: number, env: Readonly<Record<string, string>> = {}) => {
+      const { stdout } = await execa({
+        input: `id() { echo ${uid}; }\n${nixos(name).shell}\nset`,
+        env: { PATH: process.env['PATH'] ?? '', XDG_RUNTIME_DIR: '/run/user/1000', ...env },
+        extendEnv: false,
+      })`bash -u -o posix`;
+      const lines = [...stdout.matchAll(/^CONTAINERD_([A-Z]+)=(.*)$/gm)];
+      return Object.fromEntries(lines.map(([, key = '', value]) => [key.toLowerCase(), value]));
+    };
+    const ofUser = { address: '/run/user/1000/containerd/containerd.sock', snapshotter: 'nix' };
+    const ofK3s = {
+      address: '/run/k3s/containerd/containerd.sock',
+      namespace: 'k8s.io',
+      snapshotter: 'nix-snapshotter',
+    };
+    assert.deepEqual(await told('rootlessBesideK3s', 1000), ofUser);
+    assert.deepEqual(await told('rootlessBesideK3s', 0), ofK3s);
+    assert.deepEqual(await told('embedded', 1000), ofK3s);
+    const chosen = { CONTAINERD_ADDRESS: '/run/mine.sock' };
+    assert.deepEqual(await told('embedded', 0, chosen), { address: '/run/mine.sock' });
+    assert.deepEqual(await told('snapshotterOnly', 0, chosen), {
+      address: '/run/mine.sock',
+      snapshotter: 'nix',
+    });
+    assert.deepEqual(await told('embedded', 0, { CONTAINERD_NAMESPACE: 'mine' }), {
+      ...ofK3s,
+      namespace: 'mine',
+    });
+  });
+
+  it('what other modules say of the same is not in the way', () => {
+    const user = nixos('rootlessBesideK3s').systemd.services['user@'];
+    assert.equal(user?.serviceConfig?.['Delegate'], 'memory pids cpu cpuset');
+    assert.deepEqual(nixos('beside').failed, []);
   });
 
   it('without root: newuidmap is looked for where it is setuid, and lingering is asked for', () => {

@@ -149,6 +149,31 @@ in
     };
     noLinger = rootless;
 
+    # Hosts of one's own beside the resolver's; what other modules say of the same stands.
+    beside = with' containerd {
+      virtualisation.containerd.settings.plugins."io.containerd.grpc.v1.cri".registry.config_path = "/etc/mine:/etc/containerd/certs.d";
+      environment.etc."containerd/certs.d/docker.io/hosts.toml".text = "";
+    };
+
+    rootlessBesideK3s = {
+      imports = [
+        embedded
+        rootless
+      ];
+      services.k3s.rootless.enable = true;
+      systemd.services."user@".serviceConfig.Delegate = "memory pids cpu cpuset";
+      services.preload-containerd = {
+        enable = true;
+        targets = [
+          {
+            archives = [ "/images/a.tar" ];
+            address = "/run/k3s/containerd/containerd.sock";
+            namespace = "k8s.io";
+          }
+        ];
+      };
+    };
+
     # Each of these is refused, with a text that says what to do.
     noDaemon.virtualisation.containerd = {
       enable = true;
@@ -156,8 +181,20 @@ in
     };
     noContainerd.virtualisation.containerd.gVisorIntegration = true;
     runscAlone = with' containerd { virtualisation.containerd.defaultRuntime = "runsc"; };
+    goPackage = with' containerd {
+      services.nix-snapshotter.package = removeAttrs pkgs.nix-snapshotter [ "buildMultiArchImage" ];
+    };
     otherVersion = with' containerd { virtualisation.containerd.settings.version = lib.mkForce 3; };
+    version3On1 = with' containerd {
+      _module.args.pkgs = lib.mkForce (pkgs // { containerd = pkgs.containerd // { version = "1.7.29"; }; });
+      virtualisation.containerd.configVersion = 3;
+      virtualisation.containerd.settings.version = lib.mkForce 3;
+    };
     containerdFile = with' containerd { virtualisation.containerd.configFile = "/etc/containerd/mine.toml"; };
+    otherHosts = with' containerd {
+      virtualisation.containerd.settings.plugins."io.containerd.grpc.v1.cri".registry.config_path = "/etc/mine:/etc/docker/certs.d";
+    };
+    hostsInStore = with' containerd { environment.etc."containerd/certs.d".source = ./nixos; };
     mirrors = with' containerd {
       virtualisation.containerd.settings.plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io".endpoint = [
         "https://mirror.example.org"
@@ -179,6 +216,7 @@ in
     embeddedNoDaemon = with' k3s { services.k3s.snapshotter = "nix-snapshotter"; };
     embeddedNoResolver = with' embedded { services.nix-snapshotter.resolver.enable = false; };
     embeddedTemplate = with' embedded { services.k3s.containerdConfigTemplate = "{{ template \"base\" . }}"; };
+    embeddedRegistries = with' embedded { environment.etc."rancher/k3s/registries.yaml".text = "mirrors: {}"; };
     externalSnapshotter = {
       imports = [
         containerd

@@ -100,16 +100,27 @@ in
         if lib.isFunction script then script { nodes = lib.mapAttrs (_: node: node.config) nodes; } else script;
     }
   );
-  # Home Manager with a package set that has no overlay of ours.
+  # Home Manager with a package set that has no overlay of ours: nothing of that name, or the Go version, as nixpkgs has it.
   withoutOverlay =
-    (import ./home.nix {
-      inherit lib;
-      pkgs = import ./. {
-        inherit lib;
-        system = "x86_64-linux";
+    lib.mapAttrs
+      (
+        _: overlays:
+        (import ./home.nix {
+          inherit lib;
+          pkgs = import ./. {
+            inherit lib overlays;
+            system = "x86_64-linux";
+          };
+          modules = [ ../../modules/home ];
+        }).config.services.nix-snapshotter.rootless.package.name
+      )
+      {
+        nothing = [ ];
+        goVersion = [
+          (_: _: { nix-snapshotter = removeAttrs pkgs.nix-snapshotter [ "buildMultiArchImage" ]; })
+        ];
+        ours = [ (_: _: { inherit (pkgs) nix-snapshotter; }) ];
       };
-      modules = [ ../../modules/home ];
-    }).config.services.nix-snapshotter.rootless.package.name;
   options = {
     nixos = documentation (nixos [ ../../modules/nixos ]);
     home = documentation (home [ ../../modules/home ]);

@@ -120,6 +120,14 @@ names
         resolvedByNix ? false,
       }:
       evaluated "${lib.replaceStrings [ "/" ":" ] [ "-" "-" ] name}.tar" { image = "${name}:${tag}"; };
+    buildMultiArchImage =
+      {
+        name,
+        images,
+        tag ? "latest",
+        resolvedByNix ? false,
+      }:
+      evaluated "${lib.replaceStrings [ "/" ":" ] [ "-" "-" ] name}.tar" { image = "${name}:${tag}"; };
   };
   dockerTools.buildImage =
     {

@@ -1,5 +1,10 @@
 # What cannot work together, each with what to do.
-{ config, lib, ... }:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
 let
   snapshotter = config.services.nix-snapshotter;
   containerd = config.virtualisation.containerd;
@@ -9,9 +14,13 @@ let
 
   external = containerd.enable && containerd.k3sIntegration;
   plugins = containerd.settings.plugins or { };
-  mirrors =
-    plugins."io.containerd.grpc.v1.cri".registry.mirrors or { }
-    // plugins."io.containerd.cri.v1.images".registry.mirrors or { };
+  registry =
+    plugins."io.containerd.grpc.v1.cri".registry or { }
+    // plugins."io.containerd.cri.v1.images".registry or { };
+  # CRI of the system's containerd looks for the resolver's hosts.
+  resolved = containerd.enable && containerd.nixSnapshotterIntegration && snapshotter.resolver.enable;
+  # Whether NixOS makes a path of /etc.
+  isMade = path: config.environment.etc.${path}.enable or (config.environment.etc ? ${path});
 in
 {
   assertions = [
@@ -28,26 +37,51 @@ in
         + "virtualisation.containerd.rootless for a containerd of users.";
     }
     {
-      assertion = containerd.enable -> containerd.settings.version == containerd.configVersion;
+      assertion = containerd.enable -> containerd.settings.version or null == containerd.configVersion;
       message =
-        "virtualisation.containerd.settings are of version ${toString containerd.settings.version}, and "
+        "virtualisation.containerd.settings are of version ${toString (containerd.settings.version or "1")}, and "
         + "virtualisation.containerd.configVersion is ${toString containerd.configVersion}: CRI's tables have other names there. Set both alike.";
     }
     {
-      assertion = containerd.enable && containerd.nixSnapshotterIntegration -> containerd.configFile == null;
+      assertion =
+        containerd.enable && containerd.configVersion >= 3 -> lib.versionAtLeast pkgs.containerd.version "2";
+      message =
+        "virtualisation.containerd.configVersion is ${toString containerd.configVersion}, which containerd ${pkgs.containerd.version} does not "
+        + "read: leave it and virtualisation.containerd.settings.version alone.";
+    }
+    {
+      assertion = containerd.enable && containerd.nixSnapshotterIntegration -> (containerd.configFile or null) == null;
       message =
         "virtualisation.containerd.configFile replaces virtualisation.containerd.settings, which is where "
         + "nixSnapshotterIntegration adds the snapshotter: move the file's content to settings, or turn the integration off and "
         + "add what \"nix-snapshotter setup --containerd --print\" shows to the file.";
     }
     {
-      assertion =
-        !(containerd.enable && containerd.nixSnapshotterIntegration && snapshotter.resolver.enable)
-        || mirrors == { };
+      assertion = resolved -> (registry.mirrors or { }) == { };
       message =
         "virtualisation.containerd.settings: registry.mirrors of CRI cannot stand beside registry.config_path, which the resolver "
         + "needs: move the mirrors to environment.etc.\"containerd/certs.d/<host>/hosts.toml\", or set "
         + "services.nix-snapshotter.resolver.enable = false.";
+    }
+    {
+      assertion =
+        resolved && registry ? config_path -> lib.elem "/etc/containerd/certs.d" (lib.splitString ":" registry.config_path);
+      message =
+        "virtualisation.containerd.settings: registry.config_path of CRI is \"${registry.config_path}\", without /etc/containerd/certs.d, where the "
+        + "resolver's hosts are: add that, behind a colon, or set services.nix-snapshotter.resolver.enable = false.";
+    }
+    {
+      assertion = resolved -> !isMade "containerd" && !isMade "containerd/certs.d";
+      message =
+        "environment.etc makes /etc/containerd or /etc/containerd/certs.d a link into the store as a whole, and the resolver's hosts are added "
+        + "there: name each file (environment.etc.\"containerd/certs.d/<host>/hosts.toml\"), or set "
+        + "services.nix-snapshotter.resolver.enable = false.";
+    }
+    {
+      assertion = snapshotter.enable && inK3s -> !isMade "rancher/k3s/registries.yaml";
+      message =
+        "environment.etc.\"rancher/k3s/registries.yaml\" is in the store, and services.k3s.snapshotter = \"nix-snapshotter\" adds the resolver with "
+        + "its token to that file when the node starts: write your lines in another way (systemd.tmpfiles with \"C\").";
     }
     {
       assertion = !(snapshotter.enable && inK3s && containerd.enable && containerd.nixSnapshotterIntegration);

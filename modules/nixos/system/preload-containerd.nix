@@ -11,7 +11,11 @@ let
   units = import ../../common/units.nix { inherit lib; };
 in
 {
-  options.services.preload-containerd = preload.options { address = "/run/containerd/containerd.sock"; };
+  options.services.preload-containerd = preload.options {
+    address = "/run/containerd/containerd.sock";
+    snapshotter = if config.services.nix-snapshotter.lib.inK3s then "nix-snapshotter" else "nix";
+    snapshotterText = "`\"nix\"`, or `\"nix-snapshotter\"` where that is {option}`services.k3s.snapshotter`";
+  };
 
   config = lib.mkIf (cfg.enable && cfg.targets != [ ]) {
     systemd.services.preload-containerd = units.convertServiceToNixOS (

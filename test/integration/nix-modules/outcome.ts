@@ -32,8 +32,8 @@ export interface Evaluated {
       { readonly testScript: string; readonly failed: Readonly<Record<string, readonly string[]>> }
     >
   >;
-  /** The package that is used without our overlay. */
-  readonly withoutOverlay: string;
+  /** The package that is used, by what the package set has of that name. */
+  readonly withoutOverlay: Readonly<Record<'nothing' | 'goVersion' | 'ours', string>>;
   readonly options: ProjectOptions;
 }
 
