@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { loadConfig } from './config/load.ts';
 import { userPaths } from './config/user-paths.ts';
 import { StatusError } from './errors.ts';
+import { findProgram } from './host/find-program.ts';
 import { enterCommand, findRootlessKit } from './rootless/enter.ts';
 import { type RootlessFacts, readRootlessFacts } from './rootless/facts.ts';
 import { rootlessProblems } from './rootless/problems.ts';
@@ -61,15 +62,13 @@ function printProblems(facts: RootlessFacts): void {
   if (problems.some(({ isFatal }) => isFatal)) process.exitCode = 1;
 }
 
-function become([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): never {
-  const found = (env['PATH'] ?? '')
-    .split(':')
-    .map((directory) => join(directory, program))
-    .find((file) => existsSync(file));
+function become([program = '', ...args]: readonly string[], env: NodeJS.ProcessEnv): void {
+  const found = findProgram(program, env);
   if (found === undefined) {
     throw new StatusError('FailedPrecondition', `${program} is not in PATH: install util-linux`);
   }
-  return process.execve?.(found, [program, ...args], env) as never;
+  if (process.execve === undefined) throw new StatusError('FailedPrecondition', 'Node.js 24 is needed');
+  process.execve(found, [program, ...args], env);
 }
 
 function given({ address, root }: RootlessCommandOptions) {

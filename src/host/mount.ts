@@ -37,6 +37,16 @@ export async function bindIdMapped(source: string, target: string, mapping: IdMa
 }
 
 /**
+ * Makes a directory a mount of its own, which is shared with mount namespaces made later.
+ *
+ * @throws StatusError with the words of mount(8).
+ */
+export async function bindShared(directory: string): Promise<void> {
+  await runProgram('mount', [...NO_HELPERS, '--bind', directory, directory]);
+  await runProgram('mount', [...NO_HELPERS, '--make-shared', directory]);
+}
+
+/**
  * Why `mount` of this host cannot map ids; undefined when it can. An old one ignores the option without a word.
  * Source: util-linux 2.39 release notes (X-mount.idmap).
  */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { runProgram } from './run-program.ts';
+import { bindShared } from './mount.ts';
 
 /**
  * Sees to it that what is mounted below a directory appears in other mount namespaces, too: those that were made after this, and
@@ -10,8 +10,7 @@ import { runProgram } from './run-program.ts';
  */
 export async function shareMounts(directory: string): Promise<void> {
   if (isShared(directory, await readFile('/proc/self/mountinfo', 'utf8'))) return;
-  await runProgram('mount', ['-n', '-i', '--bind', directory, directory]);
-  await runProgram('mount', ['-n', '-i', '--make-shared', directory]);
+  await bindShared(directory);
 }
 
 /** True when the mount that holds `directory` is shared. Source: proc_pid_mountinfo(5). */

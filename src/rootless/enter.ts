@@ -13,7 +13,7 @@ export interface RootlessKit {
  * Finds the RootlessKit of the user's containerd.
  *
  * @param stateDirectory its `--state-dir`.
- * @throws StatusError Unavailable when it does not run; FailedPrecondition when it is another user's.
+ * @throws StatusError Unavailable when it does not run, FailedPrecondition when the directory is not a RootlessKit's.
  */
 export function findRootlessKit(stateDirectory: string): RootlessKit {
   const file = join(stateDirectory, 'child_pid');

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { findProgram } from '../host/find-program.ts';
 
 /** What decides whether a user of this host can run containers without root. */
 export interface RootlessFacts {
@@ -33,13 +33,10 @@ const PROFILES = ['rootlesskit', 'usr.bin.rootlesskit', 'usr.local.bin.rootlessk
 /** Looks at this host, as the user who runs this process. */
 export function readRootlessFacts(env: NodeJS.ProcessEnv): RootlessFacts {
   const { uid: id, username: name } = userInfo();
-  const directories = (env['PATH'] ?? '').split(delimiter).filter((directory) => directory !== '');
   const runtimeDirectory = env['XDG_RUNTIME_DIR'];
   return {
     user: { id, name },
-    missingPrograms: PROGRAMS.filter(
-      (program) => !directories.some((directory) => may(join(directory, program), constants.X_OK)),
-    ),
+    missingPrograms: PROGRAMS.filter((program) => findProgram(program, env) === undefined),
     subordinate: {
       users: subordinateIds(textOf('/etc/subuid') ?? '', { id, name }),
       groups: subordinateIds(textOf('/etc/subgid') ?? '', { id, name }),

@@ -67,14 +67,7 @@ export class HeldViews {
 
   /** Takes over what an earlier process left: mounted, rooted views, and those that containers stand on. Everything else goes. */
   async adopt(): Promise<void> {
-    const { gcRoots } = this.#options;
-    await makeDirectories(gcRoots, 0o700);
-    const rooted = new Set(await namesIn(gcRoots));
-    const inUse = await this.#deps.inUse();
-    for (const [key, paths] of await this.#deps.views.mounted()) {
-      if (rooted.has(key) || inUse.has(key)) this.#expireLater(key, { paths, holders: 0, timer: undefined });
-    }
-    await this.#turn(() => this.#collect());
+    await this.#turn(() => this.#adopt());
   }
 
   /**
@@ -107,6 +100,18 @@ export class HeldViews {
   /** Stops the timers; views and roots stay, for {@link adopt}. */
   close(): void {
     for (const { timer } of this.#entries.values()) clearTimeout(timer);
+  }
+
+  async #adopt(): Promise<void> {
+    const { gcRoots } = this.#options;
+    await makeDirectories(gcRoots, 0o700);
+    const rooted = new Set(await namesIn(gcRoots));
+    const inUse = await this.#deps.inUse();
+    for (const [key, paths] of await this.#deps.views.mounted()) {
+      if (this.#entries.has(key)) continue;
+      if (rooted.has(key) || inUse.has(key)) this.#expireLater(key, { paths, holders: 0, timer: undefined });
+    }
+    await this.#collect();
   }
 
   async #hold(paths: readonly StorePath[]): Promise<HeldView> {

@@ -56,7 +56,6 @@ export async function startViewHelper(
     { ...options, gcRoots: join(root, 'gcroots') },
     { views: overlays, nix, inUse: () => viewsInUse(), log },
   );
-  await views.adopt();
   undo.defer(() => views.close());
   const stopping = new AbortController();
   const server = createRpcServer({
@@ -69,7 +68,9 @@ export async function startViewHelper(
     stopping.abort();
     await server.close({ drainMs: DRAIN_MS });
   });
+  // Nobody else uses the root once this process has the socket, and who asks meanwhile waits: views are adopted first.
   await server.listen(endpoint);
+  await views.adopt();
   if ('path' in endpoint) await lchown(endpoint.path, user, -1);
   log.info({ root, endpoint, user }, 'ready');
   const running = undo.move();
