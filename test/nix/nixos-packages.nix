@@ -74,6 +74,9 @@ names
 // {
   inherit lib;
   containerd = package "containerd" containerdVersion;
+  kubernetes = package "kubernetes" "1.0" // {
+    pause = package "kubernetes-pause" "1.0";
+  };
   stdenv.hostPlatform = {
     inherit system;
     isLinux = true;

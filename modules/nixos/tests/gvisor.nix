@@ -63,8 +63,9 @@ in
         assert "Starting gVisor" in run("nerdctl exec redis dmesg")
         machine.wait_until_succeeds("redis-cli -p 30000 ping | grep PONG")
 
+    # As a session of logind has it, which su does not start.
     def as_alice(command):
-        return rootless.succeed(f"su --login alice --command 'XDG_RUNTIME_DIR=/run/user/1000 {command}'")
+        return rootless.succeed(f"XDG_RUNTIME_DIR=/run/user/1000 su alice --command '. /etc/set-environment; {command}'")
 
     start_all()
     rootful.wait_for_unit("preload-containerd.service")

@@ -21,6 +21,7 @@ let
           pkgs.kubectl
           pkgs.redis
         ];
+        virtualisation.memorySize = 2048;
       }
     ];
   };

@@ -47,8 +47,9 @@ in
   };
 
   testScript = ''
+    # As a session of logind has it, which su does not start.
     def run(machine, command):
-        return machine.succeed(f"su --login alice --command 'XDG_RUNTIME_DIR=/run/user/1000 {command}'")
+        return machine.succeed(f"XDG_RUNTIME_DIR=/run/user/1000 su alice --command '. /etc/set-environment; {command}'")
 
     start_all()
     for machine in [alone, helped]:
