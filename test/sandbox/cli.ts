@@ -22,7 +22,11 @@ const parser = yargs(hideBin(process.argv))
       y
         .option('suite', { choices: SUITES, default: 'trixie' as const })
         .option('name', { type: 'string', describe: 'first part of its id' })
-        .option('containerd', { choices: CONTAINERD_VERSIONS, describe: 'start containerd' })
+        .option('containerd', {
+          type: 'string',
+          choices: CONTAINERD_VERSIONS,
+          describe: 'start containerd',
+        })
         .option('snapshotter', {
           type: 'boolean',
           default: false,
