@@ -149,6 +149,15 @@ in
     };
     noLinger = rootless;
 
+    # Writes nothing to /etc.
+    readOnlyWithoutResolver = with' containerd {
+      services.nix-snapshotter.resolver.enable = false;
+      system.etc.overlay = {
+        enable = true;
+        mutable = false;
+      };
+    };
+
     # Hosts of one's own beside the resolver's; what other modules say of the same stands.
     beside = with' containerd {
       virtualisation.containerd.settings.plugins."io.containerd.grpc.v1.cri".registry.config_path = "/etc/mine:/etc/containerd/certs.d";
@@ -195,6 +204,12 @@ in
       virtualisation.containerd.settings.plugins."io.containerd.grpc.v1.cri".registry.config_path = "/etc/mine:/etc/docker/certs.d";
     };
     hostsInStore = with' containerd { environment.etc."containerd/certs.d".source = ./nixos; };
+    readOnlyEtc = with' containerd {
+      system.etc.overlay = {
+        enable = true;
+        mutable = false;
+      };
+    };
     mirrors = with' containerd {
       virtualisation.containerd.settings.plugins."io.containerd.grpc.v1.cri".registry.mirrors."docker.io".endpoint = [
         "https://mirror.example.org"

@@ -65,6 +65,10 @@ let
       user.sockets = option (types.attrsOf units.socket) { };
     };
     system.stateVersion = option types.str "26.05";
+    system.etc.overlay = {
+      enable = option types.bool false;
+      mutable = option types.bool true;
+    };
     services = {
       dockerRegistry.enable = option types.bool false;
       kubernetes = {

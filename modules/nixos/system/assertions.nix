@@ -19,6 +19,7 @@ let
     // plugins."io.containerd.cri.v1.images".registry or { };
   # CRI of the system's containerd looks for the resolver's hosts.
   resolved = containerd.enable && containerd.nixSnapshotterIntegration && snapshotter.resolver.enable;
+  overlay = config.system.etc.overlay or { };
   # Whether NixOS makes a path of /etc.
   isMade = path: config.environment.etc.${path}.enable or (config.environment.etc ? ${path});
 in
@@ -76,6 +77,13 @@ in
         "environment.etc makes /etc/containerd or /etc/containerd/certs.d a link into the store as a whole, and the resolver's hosts are added "
         + "there: name each file (environment.etc.\"containerd/certs.d/<host>/hosts.toml\"), or set "
         + "services.nix-snapshotter.resolver.enable = false.";
+    }
+    {
+      assertion =
+        snapshotter.enable && snapshotter.resolver.enable && (overlay.enable or false) -> overlay.mutable or true;
+      message =
+        "system.etc.overlay.mutable = false makes /etc read-only, and \"nix-snapshotter setup\" writes there what leads clients to the resolver, with a "
+        + "token that must not be in the store: leave it mutable, or set services.nix-snapshotter.resolver.enable = false.";
     }
     {
       assertion = snapshotter.enable && inK3s -> !isMade "rancher/k3s/registries.yaml";

@@ -9,6 +9,7 @@ export const REFUSED: Readonly<Record<'nixos' | 'home', Readonly<Record<string, 
     otherHosts:
       /config_path of CRI is "\/etc\/mine:\/etc\/docker\/certs\.d", without \/etc\/containerd\/certs\.d/,
     hostsInStore: /a link into the store as a whole.*name each file/,
+    readOnlyEtc: /system\.etc\.overlay\.mutable = false makes \/etc read-only.*resolver\.enable = false/,
     otherVersion: /settings are of version 3, and virtualisation\.containerd\.configVersion is 2/,
     version3On1: /configVersion is 3, which containerd 1\.7\.29 does not read: leave it/,
     containerdFile: /configFile replaces virtualisation\.containerd\.settings.*setup --containerd --print/,
