@@ -4,7 +4,8 @@ import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import { type Descriptor, MEDIA } from '../image/descriptor.ts';
 import { storeTar } from '../image/store-tar.ts';
-import { readEntries } from '../view/entries.ts';
+import { waitFor } from '../nix/wait-for.ts';
+import { missingPathsError, readEntries } from '../view/entries.ts';
 import { fingerprint } from '../view/overlay/fingerprint.ts';
 import type { DigestCache } from './digest-cache.ts';
 
@@ -31,20 +32,23 @@ export class LayerDigests {
    * The descriptor of the uncompressed tar of store paths; its digest is its diff ID too. A few at a time are computed,
    * whoever asks.
    *
-   * @throws StatusError DataLoss for a path that cannot be read; Cancelled when `signal` says that nobody waits any more.
+   * @throws StatusError FailedPrecondition for a path that is not on this host; DataLoss for one that cannot be read;
+   *   Cancelled when `signal` says that nobody waits any more, be it for its turn.
    */
   async describe(paths: readonly StorePath[], signal: AbortSignal): Promise<Descriptor> {
     const key = await this.#keyOf(paths);
     const known = await this.#deps.cache.get(key);
     if (known !== undefined) return { mediaType: MEDIA.ociLayer, ...known };
-    return await this.#limit(async () => {
+    const turn = this.#limit(async () => {
+      checkWanted(paths, signal);
       // Another image with the same layer may have been quicker.
       const meanwhile = await this.#deps.cache.get(key);
-      if (meanwhile !== undefined) return { mediaType: MEDIA.ociLayer, ...meanwhile };
+      if (meanwhile !== undefined) return meanwhile;
       const computed = await this.#compute(paths, signal);
       await this.#deps.cache.put(key, computed);
-      return { mediaType: MEDIA.ociLayer, ...computed };
+      return computed;
     });
+    return { mediaType: MEDIA.ociLayer, ...(await waitFor(turn, { signal }, () => nameOf(paths))) };
   }
 
   /** The bytes turned out to be others than were described. */
@@ -59,8 +63,7 @@ export class LayerDigests {
     const hash = createHash('sha256');
     let size = 0;
     for await (const chunk of storeTar(paths, await this.#deps.realStoreDir())) {
-      if (signal.aborted)
-        throw new StatusError('Cancelled', `layer of ${paths[0] ?? ''}: nobody waits for it`);
+      checkWanted(paths, signal);
       hash.update(chunk);
       size += chunk.length;
     }
@@ -70,7 +73,16 @@ export class LayerDigests {
   /** Of the paths as they are on disk: one that was deleted and built again may have other bytes. */
   async #keyOf(paths: readonly StorePath[]): Promise<string> {
     const realStoreDir = await this.#deps.realStoreDir();
-    const { entries } = await readEntries(paths.toSorted(), realStoreDir);
+    const { entries, missing } = await readEntries(paths.toSorted(), realStoreDir);
+    if (missing.length > 0) throw missingPathsError(missing, realStoreDir);
     return `${FORMAT}:${fingerprint(entries, realStoreDir)}`;
   }
+}
+
+function checkWanted(paths: readonly StorePath[], { aborted }: AbortSignal): void {
+  if (aborted) throw new StatusError('Cancelled', `${nameOf(paths)}: nobody waits for it`);
+}
+
+function nameOf(paths: readonly StorePath[]): string {
+  return `layer of ${paths[0] ?? 'no path'}`;
 }
