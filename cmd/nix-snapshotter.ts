@@ -160,7 +160,11 @@ const parser = yargs(hideBin(process.argv))
           describe: 'Only show the files, to be placed by hand',
         })
         .option('dry-run', { type: 'boolean', default: false, describe: 'Only show what would change' })
-        .option('undo', { type: 'boolean', default: false, describe: 'Remove what setup wrote' })
+        .option('undo', {
+          type: 'boolean',
+          default: false,
+          describe: 'Remove what setup wrote: for these, or for all when none is given',
+        })
         .option('config', {
           alias: 'c',
           type: 'string',
@@ -178,7 +182,7 @@ const parser = yargs(hideBin(process.argv))
           describe: 'Version of a containerd that cannot be asked, such as 2.3.7',
         })
         .check(({ containerd, hosts, k3s, nerdctl, podman, print, undo, dryRun }) => {
-          if (!(containerd || hosts || k3s || nerdctl || podman))
+          if (!(undo || containerd || hosts || k3s || nerdctl || podman))
             throw new StatusError(
               'InvalidArgument',
               'setup: give --containerd, --hosts, --k3s, --nerdctl or --podman',

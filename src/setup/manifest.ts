@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
 import { StatusError } from '../errors.ts';
-import { TARGETS } from './file-change.ts';
+import { type Target, TARGETS } from './file-change.ts';
 
 const keys = v.array(v.array(v.string()));
 const recordSchema = v.strictObject({
@@ -43,6 +43,11 @@ export function parseManifest(path: string, text: string | undefined): Manifest 
       { cause: error },
     );
   }
+}
+
+/** For whom anything is written. */
+export function targetsOf(manifest: Manifest): readonly Target[] {
+  return TARGETS.filter((target) => Object.values(manifest).some(({ targets }) => targets.includes(target)));
 }
 
 export function formatManifest(files: Manifest): string {

@@ -14,7 +14,7 @@ import { describePrint } from './describe-print.ts';
 import { execute, manifestFile } from './execute.ts';
 import type { FileState, Target } from './file-change.ts';
 import { hiddenToken, secretHider } from './hide-secrets.ts';
-import { type Manifest, parseManifest } from './manifest.ts';
+import { type Manifest, parseManifest, targetsOf } from './manifest.ts';
 import { NodeFiles } from './node-files.ts';
 import { filesOfPlan, type Plan, planSetup, type UserPaths } from './plan.ts';
 import { describeSteps, restartCommands } from './report.ts';
@@ -23,6 +23,7 @@ import { mayUseRoot, notYourDaemon } from './root-access.ts';
 import { setupSteps, type Steps, undoSteps } from './steps.ts';
 
 export interface SetupOptions {
+  /** With `undo`, none stands for all. */
   readonly targets: readonly Target[];
   /** Show the files, to be placed by hand. */
   readonly print: boolean;
@@ -138,8 +139,9 @@ async function setUp(session: Session): Promise<void> {
 }
 
 async function undo(session: Session): Promise<void> {
-  const { files, daemon, targets, dryRun, write } = session;
+  const { files, daemon, dryRun, write } = session;
   const manifest = await readManifest(session);
+  const targets = session.targets.length > 0 ? session.targets : targetsOf(manifest);
   const states = await statesOf(files, Object.keys(manifest));
   const steps = undoSteps(targets, states, manifest);
   if (!dryRun && steps.files.length > 0) await execute({ root: daemon.root, steps }, files);
@@ -148,7 +150,7 @@ async function undo(session: Session): Promise<void> {
   if (steps.files.length === 0) return write('nothing to undo: setup has written nothing here for that\n');
   if (dryRun) return;
   write(imagesAfterUndo(targets));
-  tellRestart(session, true);
+  tellRestart({ ...session, targets }, true);
 }
 
 async function print(session: Session): Promise<void> {

@@ -111,6 +111,15 @@ describe('setup of a file tree', () => {
     assert.match(await setup(['hosts'], { undo: true }), /hosts\.toml: still needed for nerdctl/);
   });
 
+  it('undo without a target takes back all that is written, and speaks of that alone', async () => {
+    const before = await filesBelow();
+    await setup(['hosts', 'nerdctl', 'podman']);
+    assert.doesNotMatch(await setup([], { undo: true }), /LEFT|still needed|Now run/);
+    const left = [...(await filesBelow()).keys()].filter((path) => !before.has(path));
+    assert.deepEqual(left, [here(`${ROOT}/resolver-token`)]);
+    assert.match(await setup([], { undo: true }), /nothing to undo/);
+  });
+
   it('nothing is written in a dry run, and no secret is shown', async () => {
     await put(MAIN, OWN_MAIN);
     const said = await setup(['containerd'], { dryRun: true });
