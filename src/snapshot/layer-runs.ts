@@ -34,18 +34,40 @@ export function runsOf(chain: readonly SnapshotRecord[]): readonly LayerRun[] {
 }
 
 /**
- * The run that a stored layer is the upmost of, whatever lies on it.
+ * What containers on stored layers are shown: all runs that may have a view. A layer inside a run, with nothing but layers of the
+ * run on it, is the upmost of another run only if somebody asked for that; otherwise a run of n layers would be n runs.
  *
- * @param stored finds a layer's parent.
- * @returns undefined for an ordinary layer.
+ * @param records all snapshots.
+ * @param stored finds one by name.
  */
-export function runOf(
-  layer: SnapshotRecord,
+export function storedRuns(
+  records: readonly SnapshotRecord[],
   stored: (name: string) => SnapshotRecord | undefined,
-): LayerRun | undefined {
-  return runAt(layer, function* () {
-    for (let at: SnapshotRecord | undefined = layer; at !== undefined; at = stored(at.parent)) yield at;
-  });
+): readonly LayerRun[] {
+  const covered = new Set<string>();
+  const shown = new Set<string>();
+  for (const { parent, closure } of records) (closure?.source === 'verified' ? covered : shown).add(parent);
+  const found: LayerRun[] = [];
+  for (const layer of records) {
+    const { key, closure } = layer;
+    const isInside = closure?.source === 'verified' && covered.has(key) && !shown.has(key);
+    if (isInside && !runs.has(closure)) continue;
+    const run = runAt(layer, function* () {
+      for (let at: SnapshotRecord | undefined = layer; at !== undefined; at = stored(at.parent)) yield at;
+    });
+    if (run !== undefined) found.push(run);
+  }
+  return found;
+}
+
+/** The verified layers that a chain begins with, one upon the other, and what each holds. */
+export function* verifiedLayers(
+  chain: Iterable<SnapshotRecord>,
+): Generator<{ readonly layer: NixLayer; readonly paths: readonly StorePath[] }, void> {
+  for (const { id, closure } of chain) {
+    if (closure?.source !== 'verified' || closure.closure.kind !== 'paths') return;
+    yield { layer: { id, closure }, paths: closure.closure.paths };
+  }
 }
 
 function runAt(
@@ -66,11 +88,10 @@ function runAt(
 
 function verifiedRun(chain: Iterable<SnapshotRecord>): LayerRun {
   const layers: NixLayer[] = [];
-  const paths = new Set<StorePath>();
-  for (const { id, closure } of chain) {
-    if (closure?.source !== 'verified' || closure.closure.kind !== 'paths') break;
-    layers.push({ id, closure });
-    for (const path of closure.closure.paths) paths.add(path);
+  const shown = new Set<StorePath>();
+  for (const { layer, paths } of verifiedLayers(chain)) {
+    layers.push(layer);
+    for (const path of paths) shown.add(path);
   }
-  return { layers, closure: { kind: 'paths', paths: [...paths].toSorted() } };
+  return { layers, closure: { kind: 'paths', paths: [...shown].toSorted() } };
 }

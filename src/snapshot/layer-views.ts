@@ -7,7 +7,7 @@ import { viewKey } from '../view/overlay/fingerprint.ts';
 import type { MappedViews } from '../view/overlay/mapped-views.ts';
 import type { ChainView } from './chain-view.ts';
 import { idMapping } from './id-mapping.ts';
-import { type LayerRun, type NixLayer, runOf } from './layer-runs.ts';
+import { type LayerRun, type NixLayer, storedRuns } from './layer-runs.ts';
 
 export interface LayerViewsDeps {
   readonly store: MetadataStore;
@@ -67,7 +67,7 @@ function viewsIn(store: MetadataStore): ReadonlySet<string> {
 
 /** What containers on any of the stored layers are shown. */
 function runsIn(store: MetadataStore): readonly LayerRun[] {
-  return store.list().flatMap((record) => runOf(record, (name) => store.get(name)) ?? []);
+  return storedRuns(store.list(), (name) => store.get(name));
 }
 
 function mappingsIn(store: MetadataStore): readonly IdMapping[] {

@@ -85,7 +85,7 @@ export class SnapshotService {
       const made = view.holding(mapping, async () => {
         const shown = await this.#show(chain, request, { signal });
         return ids.withNew(async (id) => {
-          const layer = await this.#layerOf(request, closure, id, signal);
+          const layer = await this.#layerOf(request, { named: closure, chain }, id, signal);
           const { record, steps } = planCreate(request, {
             id,
             now: clock.now(),
@@ -208,12 +208,12 @@ export class SnapshotService {
   /** What the layer that a client unpacks into a snapshot shows of the store. */
   async #layerOf(
     request: CreateRequest,
-    named: LayerClosure | undefined,
+    { named, chain }: { readonly named: LayerClosure | undefined; readonly chain: readonly SnapshotRecord[] },
     id: number,
     signal: AbortSignal | undefined,
   ): Promise<Pick<CreateFacts, 'closure' | 'source'>> {
     if (named !== undefined || request.kind !== 'active') return { closure: named };
-    const paths = await this.#deps.layered.verifiedPaths(request, id, signal);
+    const paths = await this.#deps.layered.verifiedPaths(request, chain, id, signal);
     return paths === undefined
       ? { closure: undefined }
       : { closure: { kind: 'paths', paths }, source: 'verified' };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import type { SnapshotRecord, StoredClosure } from '../../../src/metadata/schema.ts';
-import { runOf, runsOf } from '../../../src/snapshot/layer-runs.ts';
+import { runsOf, storedRuns } from '../../../src/snapshot/layer-runs.ts';
 
 const path = (name: string) => `/nix/store/${'0'.repeat(32)}-${name}` as StorePath;
 const NOW = { seconds: 1, nanos: 0 };
@@ -33,6 +33,11 @@ const shown = (chain: readonly SnapshotRecord[]) =>
     closure.kind === 'paths' ? closure.paths : [],
   ]);
 
+const storedOf = (records: readonly SnapshotRecord[]) => {
+  const byKey = new Map(records.map((record) => [record.key, record]));
+  return storedRuns(records, (name) => byKey.get(name));
+};
+
 describe('runs of layers', () => {
   it('join verified layers that are neighbours', () => {
     assert.deepEqual(shown(chainOf('links', 'v:c', 'v:a', 'v:b', 'base')), [
@@ -58,13 +63,38 @@ describe('runs of layers', () => {
     assert.deepEqual(shown([]), []);
   });
 
-  it('are the same for what containers on any stored layer are shown', () => {
+  it('are the same for what containers on stored layers are shown', () => {
     const chain = chainOf('v:c', 'v:a', 'x', 'n:b');
-    const stored = (name: string) => chain[Number(name === '' ? chain.length : name)];
-    for (const [at, layer] of chain.entries()) {
-      const expected = layer.closure === undefined ? undefined : runsOf(chain.slice(at))[0];
-      // The same object, so that a closure's key is computed once.
-      assert.equal(runOf(layer, stored), expected);
-    }
+    // The same objects, so that a closure's key is computed once.
+    assert.deepEqual(storedOf(chain), [runsOf(chain)[0], runsOf(chain)[1]]);
+    assert.equal(storedOf(chain)[0], runsOf(chain)[0]);
+  });
+
+  it('are not begun at each layer of a run, but where something else lies on it or somebody asked', () => {
+    const run = chainOf('v:d', 'v:c', 'v:b', 'v:a');
+    const tops = () => storedOf(records).map(({ layers }) => layers.map(({ id }) => id));
+    const records = [...run];
+    assert.deepEqual(tops(), [[0, 1, 2, 3]]);
+    const [other] = chainOf('x');
+    assert(other !== undefined);
+    records.push({ ...other, key: 'container', kind: 'active', parent: '2' });
+    assert.deepEqual(tops(), [
+      [0, 1, 2, 3],
+      [2, 3],
+    ]);
+    // A view of it may be there for a container that is being made.
+    runsOf(run.slice(1));
+    assert.deepEqual(tops(), [
+      [0, 1, 2, 3],
+      [1, 2, 3],
+      [2, 3],
+    ]);
+  });
+
+  it('of a long chain are no more work than the chain is long', () => {
+    const chain = chainOf(...Array.from({ length: 2000 }, (_, at) => `v:${at}`));
+    const [run, ...more] = storedOf(chain);
+    assert.equal(run?.layers.length, chain.length);
+    assert.deepEqual(more, []);
   });
 });
