@@ -8,7 +8,7 @@ import type { NixStore } from '../nix/store.ts';
 import { bindsView } from '../view/binds.ts';
 import type { ViewChoice } from '../view/choice.ts';
 import { missingPathsError, readEntries } from '../view/entries.ts';
-import type { ClosureViews, ShownView } from '../view/overlay/closure-views.ts';
+import type { ClosureViews, RefusedView, ShownView } from '../view/overlay/closure-views.ts';
 import type { MappedViews } from '../view/overlay/mapped-views.ts';
 import type { BoundViewName, ClosureEntry, ViewName } from '../view/view.ts';
 import { wholeStoreView } from '../view/whole-store.ts';
@@ -27,11 +27,6 @@ export interface ChainViewDeps {
   readonly overlays: ClosureViews;
   readonly mappedViews: MappedViews;
   readonly nix: NixStore;
-}
-
-/** Why an overlay view cannot be had. */
-interface Refused {
-  readonly refused: string;
 }
 
 /** What is not on this host of a closure; empty when not even its list is. */
@@ -74,8 +69,7 @@ export class ChainView {
     const views = await this.#views(runs, signal);
     const shown = 'refused' in views ? views : await this.#overlaid(chain, views, request.mapping);
     if (!('refused' in shown)) return shown;
-    if ('refused' in views) choice.refused(views.refused);
-    else choice.refusedOne(shown.refused);
+    this.#tell(shown);
     if (stored === undefined && choice.mayFallBack) return this.#bound('binds', chain, runs, signal);
     throw new StatusError(
       'FailedPrecondition',
@@ -100,7 +94,7 @@ export class ChainView {
     chain: readonly SnapshotRecord[],
     views: ReadonlyMap<number, ShownView>,
     mapping: IdMapping | undefined,
-  ): Promise<ShownChain | Refused> {
+  ): Promise<ShownChain | RefusedView> {
     const { layout, mappedViews } = this.#deps;
     const mapped = mapping === undefined ? undefined : await mappedViews.show(mapping, [...views.values()]);
     const roots = mapped?.roots ?? [...views.values()].map(({ root }) => root);
@@ -113,24 +107,30 @@ export class ChainView {
       return [...shown, mapped?.mapped(layout.fs(id)) ?? layout.fs(id)];
     });
     if (!fitsOnePage(lowers)) {
-      return { refused: `a chain of ${chain.length} layers does not fit into the kernel's mount options` };
+      const refused = `a chain of ${chain.length} layers does not fit into the kernel's mount options`;
+      return { refused, onlyThis: true };
     }
     return { view: 'overlay', lowers, mapped: mapped !== undefined, mountPoints: [], mounts: [] };
   }
 
   /** Makes the view of stored layers before the first container asks for it; it is made then at the latest. */
   async warm(run: LayerRun): Promise<void> {
-    const { choice } = this.#deps;
-    if (choice.current !== 'overlay') return;
+    if (this.#deps.choice.current !== 'overlay') return;
     const views = await this.#views([run], undefined);
-    if ('refused' in views) choice.refused(views.refused);
+    if ('refused' in views) this.#tell(views);
+  }
+
+  #tell({ refused, onlyThis = false }: RefusedView): void {
+    const { choice } = this.#deps;
+    if (onlyThis) choice.refusedOne(refused);
+    else choice.refused(refused);
   }
 
   /** The views of runs by the ids of their upmost layers. */
   async #views(
     runs: readonly LayerRun[],
     signal: AbortSignal | undefined,
-  ): Promise<ReadonlyMap<number, ShownView> | Refused> {
+  ): Promise<ReadonlyMap<number, ShownView> | RefusedView> {
     const { overlays } = this.#deps;
     const views = new Map<number, ShownView>();
     // The kernel takes a lower directory once (ELOOP): of layers with one closure the upmost shows it.

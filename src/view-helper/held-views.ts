@@ -1,4 +1,3 @@
-import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import type { StorePath } from '../closure/store-path.ts';
@@ -6,6 +5,7 @@ import { messageOf, StatusError } from '../errors.ts';
 import { makeDirectories } from '../host/make-directories.ts';
 import { namesIn } from '../host/names-in.ts';
 import type { Log } from '../log.ts';
+import { isThere } from '../nix/keep-realised.ts';
 import type { NixStore } from '../nix/store.ts';
 import { waitFor } from '../nix/wait-for.ts';
 import type { ShownView } from '../view/overlay/closure-views.ts';
@@ -25,7 +25,7 @@ export interface HeldViewsOptions {
 
 export interface HeldViewsDeps {
   readonly views: Pick<OverlayViews, 'show' | 'collect' | 'mounted'>;
-  readonly nix: Pick<NixStore, 'valid' | 'closure' | 'realise' | 'removeRoot'>;
+  readonly nix: Pick<NixStore, 'realStoreDir' | 'valid' | 'realise' | 'removeRoot'>;
   /** The keys of views that containers stand on now: their metadata is looked into even after an unmount. */
   readonly inUse: () => Promise<ReadonlySet<string>>;
   readonly log: Log;
@@ -48,8 +48,9 @@ const MAX_WAITING = 32;
 const DEADLINE_MS = 60_000;
 
 /**
- * Views for callers who are not trusted: of valid, complete closures alone, each with a GC root of its own, made one at a
- * time, bounded in number and size. One that nobody holds and no container stands on goes after the grace time, or when another
+ * Views for callers who are not trusted: of valid paths alone, each with a GC root of its own, made one at a time, bounded in
+ * number and size. They need not be a whole closure: a part shows nothing that the whole does not, and the root keeps whatever
+ * the listed paths refer to. One that nobody holds and no container stands on goes after the grace time, or when another
  * needs its place.
  */
 export class HeldViews {
@@ -71,12 +72,12 @@ export class HeldViews {
   }
 
   /**
-   * Shows a closure.
+   * Shows store paths.
    *
    * @param paths sorted, each once.
    * @param signal aborted when the caller has gone.
-   * @throws StatusError FailedPrecondition for a path that is not valid, or why no view can be made; InvalidArgument when a
-   *   path refers to one that is not listed; ResourceExhausted when there are too many; DeadlineExceeded; what Nix raises.
+   * @throws StatusError FailedPrecondition for a path that is not valid, or why no view can be made; ResourceExhausted when there
+   *   are too many; DeadlineExceeded; what Nix raises.
    */
   async hold(paths: readonly StorePath[], signal: AbortSignal): Promise<HeldView> {
     if (this.#turn.pendingCount >= MAX_WAITING) {
@@ -119,7 +120,7 @@ export class HeldViews {
     const key = viewKey(closure);
     const known = this.#entries.get(key);
     // One that was adopted because a container stands on it may have lost its root.
-    if (known === undefined || !this.#isRooted(key)) await this.#root(key, paths);
+    if (known === undefined || !(await this.#isRooted(key))) await this.#root(key, paths);
     const entry = known ?? { paths: paths.length, holders: 0, timer: undefined };
     this.#entries.set(key, entry);
     try {
@@ -140,20 +141,12 @@ export class HeldViews {
     }
   }
 
-  /** Sees to it that the paths are a whole closure and stay so. */
+  /** Sees to it that the paths are valid and stay so, with all that they refer to. */
   async #root(key: string, paths: readonly StorePath[]): Promise<void> {
     const { nix } = this.#deps;
     const valid = await nix.valid(paths);
     const invalid = paths.find((path) => !valid.has(path));
     if (invalid !== undefined) throw failed(`store path ${invalid} is not valid on this host`);
-    const listed = new Set(paths);
-    const lacking = (await nix.closure(paths)).find((path) => !listed.has(path));
-    if (lacking !== undefined) {
-      throw new StatusError(
-        'InvalidArgument',
-        `store_paths are no closure: ${lacking}, which one of them refers to, is not listed: invalid argument`,
-      );
-    }
     await this.#makeRoom(paths.length);
     await nix.realise(paths, this.#link(key));
   }
@@ -223,8 +216,8 @@ export class HeldViews {
     }
   }
 
-  #isRooted(key: string): boolean {
-    return lstatSync(this.#link(key), { throwIfNoEntry: false }) !== undefined;
+  async #isRooted(key: string): Promise<boolean> {
+    return await isThere(this.#link(key), await this.#deps.nix.realStoreDir());
   }
 
   #link(key: string): string {

@@ -11,11 +11,18 @@ export interface ShownView {
   readonly cover?: string;
 }
 
+/** Why there is no view. */
+export interface RefusedView {
+  readonly refused: string;
+  /** True when others may be had nevertheless. */
+  readonly onlyThis?: boolean;
+}
+
 /**
  * Where a closure is shown; or what of it is not on this host (nothing when not even its list is); or why it cannot be shown
  * so here.
  */
-export type Shown = ShownView | { readonly missing: readonly StorePath[] } | { readonly refused: string };
+export type Shown = ShownView | { readonly missing: readonly StorePath[] } | RefusedView;
 
 /** Views of closures, each one overlay mount on this host: made by this process, or by the view helper. */
 export interface ClosureViews {

@@ -3,7 +3,7 @@ import { chmod, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LayerClosure } from '../../closure/annotations.ts';
 import type { StorePath } from '../../closure/store-path.ts';
-import { messageOf, StatusError } from '../../errors.ts';
+import { messageOf, type StatusCode, StatusError } from '../../errors.ts';
 import { makeDirectories } from '../../host/make-directories.ts';
 import { KeyedMutex } from '../../host/mutex.ts';
 import type { Log } from '../../log.ts';
@@ -41,6 +41,12 @@ type LeaseRequest = [key: string, paths: readonly StorePath[], own: Pick<Lease, 
 
 /** How long the helper may take, in milliseconds: longer than it gives itself. */
 const PATIENCE_MS = 70_000;
+/** With these the helper answers about what it was asked for; with others it cannot be used now, and waiting for it costs time. */
+const ABOUT_REQUEST: ReadonlySet<StatusCode> = new Set([
+  'InvalidArgument',
+  'FailedPrecondition',
+  'ResourceExhausted',
+]);
 
 /**
  * Views that the host's view helper makes below a shared mount point, for a daemon that may not mount any. A lease that ends,
@@ -85,11 +91,15 @@ export class HelpedViews implements ClosureViews, Disposable {
         held?.call.abort();
         return lease;
       } catch (error) {
-        const isAway = error instanceof StatusError && error.code === 'Unavailable';
-        const next = isAway
-          ? '; start it, for containers that have its views need it to be started again'
-          : '';
-        return { refused: `view helper ${this.#options.address}: ${messageOf(error)}${next}` };
+        const code = error instanceof StatusError ? error.code : 'Unknown';
+        const next =
+          code === 'Unavailable'
+            ? '; start it, for containers that have its views need it to be started again'
+            : '';
+        return {
+          refused: `view helper ${this.#options.address}: ${messageOf(error)}${next}`,
+          onlyThis: ABOUT_REQUEST.has(code),
+        };
       }
     });
   }
@@ -146,7 +156,7 @@ export class HelpedViews implements ClosureViews, Disposable {
       const { root, metadata } = value;
       if (!existsSync(root)) {
         throw new StatusError(
-          'FailedPrecondition',
+          'NotFound',
           `${root} is not seen in this mount namespace; start the helper before RootlessKit, and that with --propagation=rslave`,
         );
       }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, it, mock } from 'node:test';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import { StatusError } from '../../../src/errors.ts';
@@ -14,24 +14,25 @@ const [a, b, c] = [path('a'), path('b'), path('c')];
 const keyOf = (...paths: readonly StorePath[]) => viewKey({ kind: 'paths', paths });
 const never = new AbortController().signal;
 
-/** Store paths that refer to nothing but as told; views are names in a map. */
+/** Store paths are files, views names in a map. */
 class Host {
   readonly gcRoots: string;
+  readonly store: string;
   readonly valid = new Set([a, b, c]);
-  readonly references = new Map<StorePath, StorePath>();
   readonly rooted = new Set<string>();
   readonly mounted = new Map<string, number>();
   readonly inUse = new Set<string>();
   refusal: string | undefined;
   views: HeldViews;
 
-  constructor(gcRoots: string) {
-    this.gcRoots = gcRoots;
+  constructor(directory: string) {
+    this.gcRoots = join(directory, 'gcroots');
+    this.store = join(directory, 'store');
     this.views = this.open();
   }
 
   open(limits: { maxViews?: number; maxPaths?: number } = {}): HeldViews {
-    const { valid, references, rooted, mounted, gcRoots } = this;
+    const { valid, rooted, mounted, gcRoots } = this;
     this.views = new HeldViews(
       { gcRoots, maxViews: 2, maxPaths: 3, graceMs: 1000, ...limits },
       {
@@ -39,13 +40,10 @@ class Host {
         inUse: async () => this.inUse,
         nix: {
           valid: async (paths) => new Set(paths.filter((one) => valid.has(one))),
-          closure: async (paths) =>
-            paths.flatMap((one) => {
-              const other = references.get(one);
-              return other === undefined ? [one] : [one, other];
-            }),
+          realStoreDir: async () => this.store,
           realise: async (paths, root) => {
             rooted.add(root);
+            await rm(root, { force: true });
             await symlink(paths[0] ?? '', root);
           },
           removeRoot: async (root) => {
@@ -70,24 +68,37 @@ class Host {
     return this.views;
   }
 
+  /** What Nix does when it collects: a path goes, the link that named it stays. */
+  async collect(path: StorePath): Promise<void> {
+    await rm(join(this.store, basename(path)));
+  }
+
+  async make(path: StorePath): Promise<void> {
+    await writeFile(join(this.store, basename(path)), '');
+  }
+
   get keys(): readonly string[] {
     return [...this.mounted.keys()].toSorted();
   }
 }
 
 describe('HeldViews', () => {
+  let directory: string;
   let gcRoots: string;
   let host: Host;
 
   beforeEach(async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
-    gcRoots = await mkdtemp(join(tmpdir(), 'held-views-'));
-    host = new Host(gcRoots);
+    directory = await mkdtemp(join(tmpdir(), 'held-views-'));
+    host = new Host(directory);
+    ({ gcRoots } = host);
+    for (const made of [gcRoots, host.store]) await mkdir(made);
+    for (const made of [a, b, c]) await host.make(made);
   });
   afterEach(async () => {
     host.views.close();
     mock.timers.reset();
-    await rm(gcRoots, { recursive: true });
+    await rm(directory, { recursive: true });
   });
 
   const code = async (work: Promise<unknown>) => {
@@ -130,16 +141,25 @@ describe('HeldViews', () => {
     await until(() => host.mounted.size === 0 && host.rooted.size === 0);
   });
 
-  it('refuses what is not valid or not complete, and roots nothing of it', async () => {
+  it('refuses what is not valid, and roots nothing of it', async () => {
     host.valid.delete(b);
     assert.match(
       await code(host.views.hold([a, b], never)),
       /^FailedPrecondition store path .*-b is not valid/,
     );
-    host.valid.add(b);
-    host.references.set(a, c);
-    assert.match(await code(host.views.hold([a, b], never)), /^InvalidArgument .* no closure: .*-c, which/);
     assert.equal(host.rooted.size, 0);
+  });
+
+  it('makes a root anew that names nothing any more', async () => {
+    host.inUse.add(keyOf(a));
+    await host.views.hold([a], never);
+    host.views.close();
+    await host.collect(a);
+    host.rooted.clear();
+    await host.open().adopt();
+    await host.views.hold([a], never);
+    assert.deepEqual([...host.rooted], [join(gcRoots, keyOf(a))]);
+    assert.equal(await readlink(join(gcRoots, keyOf(a))), a);
   });
 
   it('gives its root back when no view can be made', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { StorePath } from '../../../../src/closure/store-path.ts';
-import { StatusError } from '../../../../src/errors.ts';
+import { type StatusCode, StatusError } from '../../../../src/errors.ts';
 import { silentLog } from '../../../../src/log.ts';
 import { implement } from '../../../../src/rpc/implementation.ts';
 import { createRpcServer, type RpcServer } from '../../../../src/rpc/server.ts';
@@ -27,6 +27,8 @@ describe('HelpedViews', () => {
   let asked: readonly string[][];
   let open: number;
   let root: string;
+  /** The code that requests are refused with; undefined for none. */
+  let refusal: StatusCode | undefined;
   let stop: AbortController;
 
   const listen = async () => {
@@ -37,7 +39,7 @@ describe('HelpedViews', () => {
         implement(viewHelper, {
           async *Hold({ store_paths: paths }, { signal }) {
             asked = [...asked, [...paths]];
-            if (root === '') throw new StatusError('ResourceExhausted', 'no room');
+            if (refusal !== undefined) throw new StatusError(refusal, 'no room');
             open += 1;
             try {
               yield { root, metadata: 'm' };
@@ -74,6 +76,7 @@ describe('HelpedViews', () => {
     address = join(dir, 'helper.sock');
     asked = [];
     open = 0;
+    refusal = undefined;
     const deps = { realStoreDir: async () => store, log: silentLog };
     views = openHelpedViews({ address, cover: join(dir, 'cover') }, deps);
     await listen();
@@ -121,6 +124,7 @@ describe('HelpedViews', () => {
     const away = await show();
     assert.ok('refused' in away);
     assert.match(away.refused, /^view helper .*helper\.sock: .*; start it/s);
+    assert.equal(away.onlyThis, false);
     await listen();
     assert.ok('root' in (await show()));
     assert.equal(open, 1);
@@ -131,8 +135,21 @@ describe('HelpedViews', () => {
     assert.deepEqual(await show(), { missing: closure.paths });
     assert.deepEqual(asked, []);
     await mkdir(join(store, NAME));
-    root = '';
-    assert.deepEqual(await show(), { refused: `view helper ${address}: no room` });
+    refusal = 'ResourceExhausted';
+    assert.deepEqual(await show(), { refused: `view helper ${address}: no room`, onlyThis: true });
+  });
+
+  it('tells what is about one request from what is about the helper', async () => {
+    const answers: ReadonlyMap<StatusCode, boolean> = new Map([
+      ['InvalidArgument', true],
+      ['FailedPrecondition', true],
+      ['DeadlineExceeded', false],
+      ['Internal', false],
+    ]);
+    for (const [code, onlyThis] of answers) {
+      refusal = code;
+      assert.deepEqual(await show(), { refused: `view helper ${address}: no room`, onlyThis });
+    }
   });
 
   it('does not take a view that cannot be seen here', async () => {
@@ -140,6 +157,7 @@ describe('HelpedViews', () => {
     const shown = await show();
     assert.ok('refused' in shown);
     assert.match(shown.refused, /is not seen in this mount namespace; start the helper before RootlessKit/);
+    assert.equal(shown.onlyThis, false);
     await until(() => open === 0);
   });
 
