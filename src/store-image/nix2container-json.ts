@@ -5,6 +5,7 @@ import { mentionedPaths } from '../image/build-inputs.ts';
 import { parseJson } from '../image/descriptor.ts';
 import { parseRunConfig, type RunConfig } from '../image/image-config.ts';
 import { storePathOf } from '../image/store-files.ts';
+import { tooLarge } from './expressions.ts';
 
 /** Digests, sizes and media types of a layer whose bytes lie in the store. */
 export interface LayerFile {
@@ -53,25 +54,58 @@ const octal = v.pipe(
 );
 const id = v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 2)), 0);
 
+/** What whoever wrote the image may have computed by whoever serves it. */
+const MAX_PERMS = 64;
+const MAX_REWRITTEN = 1000;
+const MAX_EXPRESSIONS = 1000;
+const MAX_REPLACEMENT = 1000;
+/** Bytes: a tar header has room for 31, and a zero. */
+const MAX_USER_NAME = 31;
+
+const expression = v.pipe(
+  v.string(),
+  v.rawCheck(({ dataset, addIssue }) => {
+    const message = dataset.typed ? tooLarge(dataset.value) : undefined;
+    if (message !== undefined) addIssue({ message });
+  }),
+);
+const replacement = v.pipe(
+  v.string(),
+  v.maxLength(
+    MAX_REPLACEMENT,
+    ({ received }) => `has ${received} characters: ${MAX_REPLACEMENT} is the limit`,
+  ),
+);
+const userName = v.pipe(
+  v.string(),
+  v.maxBytes(MAX_USER_NAME, ({ received }) => `has ${received} bytes: ${MAX_USER_NAME} is the limit`),
+);
+
 const PathSchema = v.strictObject({
   path: v.string(),
   options: v.nullish(
     v.strictObject({
-      rewrite: v.nullish(v.strictObject({ regex: v.string(), repl: v.string() })),
+      rewrite: v.nullish(v.strictObject({ regex: expression, repl: replacement })),
       perms: v.nullish(
-        v.array(
-          v.strictObject({
-            regex: v.string(),
-            mode: v.nullish(octal),
-            orMode: v.nullish(octal),
-            uid: id,
-            gid: id,
-            uname: v.nullish(v.string()),
-            gname: v.nullish(v.string()),
-          }),
+        v.pipe(
+          v.array(
+            v.strictObject({
+              regex: expression,
+              mode: v.nullish(octal),
+              orMode: v.nullish(octal),
+              uid: id,
+              gid: id,
+              uname: v.nullish(userName),
+              gname: v.nullish(userName),
+            }),
+          ),
+          v.maxLength(
+            MAX_PERMS,
+            ({ received }) => `has ${received} items: ${MAX_PERMS} of one path is the limit`,
+          ),
         ),
       ),
-      ignoreDestination: v.nullish(v.string()),
+      ignoreDestination: v.nullish(expression),
     }),
   ),
 });
@@ -101,7 +135,7 @@ const ImageSchema = v.looseObject({
  * @param value the parsed JSON of the file.
  * @param where names the file in messages.
  * @returns undefined when the file is something else.
- * @throws StatusError InvalidArgument that names the member that is wrong.
+ * @throws StatusError InvalidArgument that names the member that is wrong or beyond a limit.
  */
 export function parseNix2container(value: unknown, where: string): Nix2containerImage | undefined {
   if (typeof value !== 'object' || value === null || !('image-config' in value)) return undefined;
@@ -129,6 +163,10 @@ export function parseNix2container(value: unknown, where: string): Nix2container
     }
     if (rewritten.length > 0) ordinary.push(rewritten);
   }
+  checkAmount(
+    ordinary.flatMap((layer) => ('file' in layer ? [] : layer)),
+    where,
+  );
   return { architecture: image.arch, config, paths: [...paths].toSorted(), ordinary };
 }
 
@@ -159,6 +197,24 @@ function optionsOf({ options }: Path): Omit<RewrittenPath, 'path'> | undefined {
       ...(gname ? { gname } : {}),
     })),
   };
+}
+
+function checkAmount(rewritten: readonly RewrittenPath[], where: string): void {
+  const expressions = rewritten.reduce(
+    (sum, { rewrite, ignore, perms }) =>
+      sum + perms.length + (rewrite === undefined ? 0 : 1) + (ignore === undefined ? 0 : 1),
+    0,
+  );
+  for (const [amount, limit, what] of [
+    [rewritten.length, MAX_REWRITTEN, 'paths with options'],
+    [expressions, MAX_EXPRESSIONS, 'regular expressions'],
+  ] as const) {
+    if (amount > limit)
+      throw new StatusError(
+        'InvalidArgument',
+        `${where}: layers: ${amount} ${what}, ${limit} in all is the limit: copy fewer, joined before (buildEnv)`,
+      );
+  }
 }
 
 function wrong(where: string, member: string, text: string): StatusError {

@@ -12,6 +12,11 @@ const layer = (fields: object): object => ({
   History: {},
   ...fields,
 });
+const many = <T>(length: number, item: T): T[] => Array.from({ length }, () => item);
+const withOptions = (options: object[]): object => ({
+  ...MADE,
+  layers: [layer({ paths: options.map((each) => ({ path: path('x'), options: each })) })],
+});
 const MADE = {
   version: 1,
   'image-config': { Cmd: [`${path('hello')}/bin/hello`] },
@@ -56,6 +61,13 @@ describe("nix2container's JSON", () => {
     assert.deepEqual(inputsOf(image), ['etc', 'hello', 'layers.json', 'libc', 'tmp'].map(path));
   });
 
+  it('may be as large as its limits', () => {
+    const most = withOptions(
+      many(20, { perms: many(49, { regex: 'a{250}' }), ignoreDestination: 'x'.repeat(1000) }),
+    );
+    assert.equal(parseNix2container(most, 'x')?.ordinary.flat().length, 20);
+  });
+
   for (const other of [undefined, null, [], {}, { config: {}, layers: [] }]) {
     it(`is not ${JSON.stringify(other) ?? 'undefined'}`, () =>
       assert.equal(parseNix2container(other, 'x'), undefined));
@@ -90,6 +102,41 @@ describe("nix2container's JSON", () => {
         layers: [layer({ paths: [{ path: path('x'), options: { perms: [{ regex: '', mode: 'rwx' }] } }] })],
       },
       /octal/,
+    ],
+    [
+      'more perms of a path than anybody needs',
+      withOptions([{ perms: many(65, { regex: '' }) }]),
+      /x: layers\.0\.paths\.0\.options\.perms: has 65 items: 64 of one path is the limit/,
+    ],
+    [
+      'more expressions than anybody needs',
+      withOptions(many(16, { perms: many(63, { regex: '' }) })),
+      /x: layers: 1008 regular expressions, 1000 in all is the limit/,
+    ],
+    [
+      'more rewritten paths than anybody needs',
+      withOptions(many(1001, { rewrite: { regex: 'a', repl: '' } })),
+      /x: layers: 1001 paths with options, 1000 in all/,
+    ],
+    [
+      'a long expression',
+      withOptions([{ ignoreDestination: 'x'.repeat(1001) }]),
+      /options\.ignoreDestination: has 1001 characters: 1000 is the limit/,
+    ],
+    [
+      'an expression that repeats a lot',
+      withOptions([{ rewrite: { regex: 'a{1,200}b{51}', repl: '' } }]),
+      /rewrite\.regex: repeats by \{n\} 251 times: 250 in all is the limit/,
+    ],
+    [
+      'a long replacement',
+      withOptions([{ rewrite: { regex: 'a', repl: 'x'.repeat(1001) } }]),
+      /rewrite\.repl: has 1001 characters: 1000 is the limit/,
+    ],
+    [
+      'a user name that no tar header holds',
+      withOptions([{ perms: [{ regex: '', uname: 'é'.repeat(16) }] }]),
+      /perms\.0\.uname: has 32 bytes: 31 is the limit/,
     ],
   ] as const) {
     it(`is refused with ${what}`, () => {

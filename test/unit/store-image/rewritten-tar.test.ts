@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { buffer, text } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
+import { RE2JS } from 're2js';
 import { extract } from 'tar-stream';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import type { RewrittenPath } from '../../../src/store-image/nix2container-json.ts';
@@ -73,8 +75,46 @@ describe('rewritten store paths', () => {
     assert.ok((await buffer(rewrittenTar(paths, store))).equals(await buffer(rewrittenTar(paths, store))));
   });
 
+  it('compile each expression once, leave others their turns, and stop when nobody reads them any more', async (t) => {
+    const compile = RE2JS.compile.bind(RE2JS);
+    const { mock } = t.mock.method(RE2JS, 'compile', (expression: string) => {
+      for (const since = performance.now(); performance.now() - since < 15; );
+      return compile(expression);
+    });
+    const paths = (of: string) => {
+      const perms = Array.from({ length: 40 }, (_, at) => ({ regex: `${of}${at % 20}`, uid: 0, gid: 0 }));
+      return [{ path: PATH, perms }];
+    };
+    let turns = 0;
+    const others = (async () => {
+      for (; mock.callCount() < 20; turns++) await setImmediate();
+    })();
+    await Promise.all([members(paths('a')), others]);
+    assert.equal(mock.callCount(), 20);
+    assert.ok(turns >= 15, `${turns} turns`);
+    const unread = rewrittenTar(paths('b'), store).on('error', () => {});
+    unread.destroy();
+    for (let turn = 0; turn < 50; turn++) await setImmediate();
+    assert.ok(mock.callCount() < 25, `${mock.callCount()} calls`);
+  });
+
   for (const [what, changed, message] of [
     ['an expression that is none', { rewrite: { regex: '(', repl: '' } }, /is no regular expression/],
+    [
+      'an expression that is compiled to too much',
+      { ignore: '(?:ab?){200}'.repeat(2) },
+      /repeats by \{n\} 400 times/,
+    ],
+    [
+      'nested repetitions',
+      { perms: [{ regex: '((a{10}){10}){10}'.repeat(3), uid: 0, gid: 0 }] },
+      /-root: "\(\(a.* is compiled to 36\d\d instructions: 2000 is the limit/,
+    ],
+    [
+      'a name that nobody can unpack',
+      { rewrite: { regex: '/', repl: '/aa'.repeat(300) } },
+      /is rewritten to "\/aa.* 4096 is the limit/,
+    ],
     ['a name that leaves the image', { rewrite: { regex: '^.*etc', repl: '/../etc' } }, /which is no name/],
     [
       'a path that is not there',
