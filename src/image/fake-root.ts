@@ -2,6 +2,7 @@ import { createReadStream, createWriteStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { LAYER_MARKER } from '../closure/recover.ts';
 import { STORE_DIR } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import { decompressor, detectCompression } from './compression.ts';
@@ -17,9 +18,15 @@ export interface FakeRoot {
 }
 
 const MAX_ENTRIES = 1_000_000;
+/** Bytes: Linux' PATH_MAX. */
+const MAX_NAME = 4096;
 const STORE = STORE_DIR.slice(1);
-/** What is only a directory here: others would take the store away. */
+/** What is only a plain directory here: others would take the store away. */
 const STORE_PARENTS: ReadonlySet<string> = new Set(['nix', STORE]);
+const PLAIN_MODES: ReadonlySet<number | undefined> = new Set([0o755, 0o555]);
+const PERMISSIONS = 0o7777;
+/** Extended attributes by which overlayfs hides or moves what is below, as PAX records have them. */
+const OVERLAY_RECORD = /xattr\.[a-z]+\.overlay\./;
 /** How an image's layer says that a file is removed. Source: OCI image specification, "Whiteouts". */
 const WHITEOUT_PREFIX = '.wh.';
 const KINDS = {
@@ -38,15 +45,15 @@ const BLOCK_DEVICE_OR_PIPE = ['4', '6'];
  *
  * @param path of the tar: plain, gzip or zstd.
  * @param unpacked where a compressed one is unpacked to.
- * @throws StatusError NotFound or DataLoss naming the file; InvalidArgument naming the entry that leads out of the image, lies in
- *   the store or below a link, would hide another file, or is twice there.
+ * @throws StatusError NotFound or DataLoss naming the file; InvalidArgument naming the entry that leads out of the image, has a name
+ *   that is too long, lies in the store, takes it away or lies below a link, would hide another file, or is twice there.
  */
 export async function readFakeRoot(path: string, unpacked: string): Promise<FakeRoot> {
   const file = await plain(path, unpacked);
   await using handle = await opened(file);
   const { size } = await handle.stat();
   const check = new EntryCheck(path);
-  for await (const { header } of tarHeaders(handle, size, path)) check.add(header);
+  for await (const { header, records } of tarHeaders(handle, size, path)) check.add(header, records);
   return { file, paths: check.paths };
 }
 
@@ -54,6 +61,7 @@ export async function readFakeRoot(path: string, unpacked: string): Promise<Fake
 class EntryCheck {
   readonly #path: string;
   readonly #kinds = new Map<string, string>();
+  readonly #parents = new Set<string>();
 
   constructor(path: string) {
     this.#path = path;
@@ -63,11 +71,17 @@ class EntryCheck {
     return new Set(this.#kinds.keys());
   }
 
-  add(header: TarHeader): void {
+  add(header: TarHeader, records: readonly string[]): void {
     const { type } = header;
-    const name = safeName(header.name, this.#path);
     const wrong = (what: string) => invalid(this.#path, header.name, what);
+    const length = Buffer.byteLength(header.name);
+    if (length > MAX_NAME) throw wrong(`has a name of ${length} bytes: ${MAX_NAME} is the limit`);
+    const name = safeName(header.name, this.#path);
     this.#checkPlace(name, type, wrong);
+    if (STORE_PARENTS.has(name)) checkStoreParent(header, wrong);
+    const overlay = records.find((record) => OVERLAY_RECORD.test(record));
+    if (overlay !== undefined)
+      throw wrong(`has ${JSON.stringify(overlay.slice(0, 300))}, by which overlayfs hides or moves files`);
     const before = this.#kinds.get(name);
     if (before !== undefined && (before !== KINDS.directory || type !== KINDS.directory))
       throw wrong('is there twice');
@@ -93,14 +107,26 @@ class EntryCheck {
       throw wrong(
         `lies in ${STORE_DIR}, which is the store's: name the store path on the command line instead`,
       );
+    if (name === LAYER_MARKER) throw wrong('is the mark of a Nix layer');
     if (basename(name).startsWith(WHITEOUT_PREFIX))
       throw wrong(`begins with ${WHITEOUT_PREFIX}, which in an image removes a file`);
     for (let above = dirname(name); above !== '.'; above = dirname(above)) {
       const kind = this.#kinds.get(above);
       if (kind !== undefined && kind !== KINDS.directory)
         throw wrong(`lies below ${above}, which is no directory`);
+      this.#parents.add(above);
     }
+    if (type !== KINDS.directory && this.#parents.has(name))
+      throw wrong('is no directory, but an entry before it lies below it');
   }
+}
+
+function checkStoreParent({ mode, uid, gid }: TarHeader, wrong: (what: string) => StatusError): void {
+  const bits = mode === undefined ? undefined : mode & PERMISSIONS;
+  if (PLAIN_MODES.has(bits) && uid === 0 && gid === 0) return;
+  throw wrong(
+    `has mode ${bits?.toString(8) ?? 'unknown'} and owner ${uid}:${gid}, but leads to the store: leave it out, or give it 0755 and 0:0`,
+  );
 }
 
 async function plain(path: string, unpacked: string): Promise<string> {

@@ -53,7 +53,7 @@ const PermsSchema = v.array(
  */
 export function parsePerms(bytes: Uint8Array, where: string): readonly Perm[] {
   return parseJson(PermsSchema, bytes, where).map(({ path: text, regex, ...given }, at) => {
-    const path = parseStorePath(text.replace(/\/+$/, ''));
+    const path = parseStorePath(withoutSlashes(text));
     if (path === undefined) throw wrong(where, at, 'path', text, 'is not a store path');
     return { path, regex: expression(regex, where, at), ownership: ownershipOf(given) };
   });
@@ -88,6 +88,13 @@ export function ownerHeader({ uid, gid, uname, gname }: Ownership) {
     ...(gname ? { gname } : {}),
     ...(Object.keys(pax).length === 0 ? {} : { pax }),
   };
+}
+
+/** Without the slashes at the end; linear in time, as `/\/+$/` is not. */
+function withoutSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '/') end--;
+  return text.slice(0, end);
 }
 
 type Given = Omit<v.InferOutput<typeof PermsSchema>[number], 'path' | 'regex'>;

@@ -4,6 +4,10 @@ export interface TarHeader {
   readonly type: string;
   readonly size: number;
   readonly linkName: string;
+  /** Permission bits; undefined, as the owner, when it is no number. */
+  readonly mode: number | undefined;
+  readonly uid: number | undefined;
+  readonly gid: number | undefined;
   /** True for a device 0:0. */
   readonly isNullDevice: boolean;
 }
@@ -29,6 +33,9 @@ export function decodeTarHeader(block: Buffer): TarHeader | 'end' | undefined {
     type: block[156] === 0 ? '0' : String.fromCharCode(block[156] ?? 0),
     size,
     linkName: text(block, 157, 100),
+    mode: number(block, 100, 8),
+    uid: number(block, 108, 8),
+    gid: number(block, 116, 8),
     isNullDevice: number(block, 329, 8) === 0 && number(block, 337, 8) === 0,
   };
 }

@@ -60,7 +60,8 @@ export async function indexTar(file: FileHandle, path: string): Promise<Readonly
 }
 
 /**
- * The headers of an uncompressed tar file in turn, with what its extensions say, and where their contents begin.
+ * The headers of an uncompressed tar file in turn, with what its extensions say, and where their contents begin. `records` are the
+ * names of all its PAX records.
  *
  * @param path of the archive, for messages.
  * @throws StatusError InvalidArgument for a broken or overlong header; DataLoss when the archive ends early.
@@ -69,10 +70,11 @@ export async function* tarHeaders(
   file: FileHandle,
   fileSize: number,
   path: string,
-): AsyncGenerator<{ header: TarHeader; offset: number }> {
+): AsyncGenerator<{ header: TarHeader; records: readonly string[]; offset: number }> {
   let position = 0;
   let last = '(the first)';
-  let override: { name?: string; linkName?: string; size?: number } = {};
+  let override: Override = {};
+  let records: string[] = [];
   while (position < fileSize) {
     const block = await readExact(file, position, BLOCK, path, last);
     const header = decodeTarHeader(block);
@@ -94,36 +96,45 @@ export async function* tarHeaders(
     }
     position = offset + Math.ceil(size / BLOCK) * BLOCK;
     if (!isExtension) {
-      yield { header: merged, offset };
+      yield { header: merged, records, offset };
       last = JSON.stringify(merged.name);
       override = {};
+      records = [];
     } else if (header.type !== 'g') {
       if (size > MAX_EXTENSION_BYTES) throw invalid(path, header.name, `is a tar extension of ${size} bytes`);
-      override = { ...override, ...extension(header, await readExact(file, offset, size, path, last), path) };
+      const found = extension(header, await readExact(file, offset, size, path, last), path);
+      override = { ...override, ...found.override };
+      for (const record of found.records) records.push(record);
     }
   }
   throw new StatusError('DataLoss', `${path}: no end-of-archive mark after entry ${last}: it is truncated`);
 }
 
+type Override = Partial<Pick<TarHeader, 'name' | 'linkName' | 'size' | 'uid' | 'gid'>>;
+
 function extension(
   header: TarHeader,
   bytes: Buffer,
   path: string,
-): { name?: string; linkName?: string; size?: number } {
-  if (header.type === 'L') return { name: untilZero(bytes) };
-  if (header.type === 'K') return { linkName: untilZero(bytes) };
-  const records = decodePax(bytes);
-  const name = records?.get('path');
-  const linkName = records?.get('linkpath');
-  const size = records?.get('size');
-  if (records === undefined || (size !== undefined && !/^[0-9]{1,15}$/.test(size))) {
+): { override: Override; records: readonly string[] } {
+  if (header.type === 'L') return { override: { name: untilZero(bytes) }, records: [] };
+  if (header.type === 'K') return { override: { linkName: untilZero(bytes) }, records: [] };
+  const pax = decodePax(bytes);
+  const numbers = ['size', 'uid', 'gid'].flatMap((key) => {
+    const value = pax?.get(key);
+    return value === undefined ? [] : [[key, value] as const];
+  });
+  if (pax === undefined || numbers.some(([, value]) => !/^[0-9]{1,15}$/.test(value))) {
     throw invalid(path, header.name, 'is a broken PAX header');
   }
-  return {
+  const name = pax.get('path');
+  const linkName = pax.get('linkpath');
+  const override: Override = {
     ...(name === undefined ? {} : { name }),
     ...(linkName === undefined ? {} : { linkName }),
-    ...(size === undefined ? {} : { size: Number(size) }),
+    ...Object.fromEntries(numbers.map(([key, value]) => [key, Number(value)])),
   };
+  return { override, records: [...pax.keys()] };
 }
 
 async function readExact(file: FileHandle, position: number, length: number, path: string, last: string) {

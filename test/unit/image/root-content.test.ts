@@ -154,6 +154,15 @@ describe('build --perms', () => {
     });
   }
 
+  it('takes slashes at the end of a path, and any number of them anywhere in linear time', () => {
+    const [perm] = parsePerms(Buffer.from(JSON.stringify([{ path: `${ROOT}//`, regex: '' }])), 'perms.json');
+    assert.equal(perm?.path, ROOT);
+    const many = Buffer.from(JSON.stringify([{ path: `${'/'.repeat(100_000)}x`, regex: '' }]));
+    const started = performance.now();
+    assert.throws(() => parsePerms(many, 'perms.json'), /is not a store path/);
+    assert.ok(performance.now() - started < 2000);
+  });
+
   it('takes any JSON as perms, or refuses it in words', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
@@ -173,6 +182,8 @@ describe('build --fake-root', () => {
     const { build } = await setUp(t);
     const tar = await tarOf([
       { name: './', type: 'directory', mode: 0o755 },
+      { name: './nix/', type: 'directory', mode: 0o755 },
+      { name: './nix/store/', type: 'directory', mode: 0o555 },
       { name: './etc/passwd', uid: 5, mode: 0o600 },
       { name: './etc/passwd-', type: 'link', linkname: './etc/passwd' },
       { name: './dev/null', type: 'character-device', devmajor: 1, devminor: 3 },
@@ -215,6 +226,42 @@ describe('build --fake-root', () => {
       'a hard link that leads out',
       [{ name: 'x', type: 'link', linkname: '../y' }],
       /leads out of the archive/,
+    ],
+    [
+      'a link in place of a directory before it',
+      [{ name: 'etc/passwd' }, { name: './etc', type: 'symlink', linkname: 'tmp' }],
+      /"\.\/etc" is no directory, but an entry before it lies below it/,
+    ],
+    [
+      'a store that nobody can read',
+      [{ name: 'nix/store/', type: 'directory', mode: 0o700 }],
+      /"nix\/store\/" has mode 700 and owner 0:0, but leads to the store/,
+    ],
+    [
+      'a store directory of somebody else',
+      [{ name: 'nix/', type: 'directory', mode: 0o755, gid: 7 }],
+      /"nix\/" has mode 755 and owner 0:7/,
+    ],
+    [
+      'the same by an extension',
+      [{ name: 'nix', type: 'directory', mode: 0o555, pax: { uid: '1000' } }],
+      /"nix" has mode 555 and owner 1000:0/,
+    ],
+    [
+      "overlayfs's opaque directory",
+      [{ name: 'nix/', type: 'directory', pax: { 'SCHILY.xattr.trusted.overlay.opaque': 'y' } }],
+      /"nix\/" has "SCHILY.xattr.trusted.overlay.opaque", by which overlayfs hides/,
+    ],
+    [
+      'the same for users',
+      [{ name: 'etc/', type: 'directory', pax: { 'SCHILY.xattr.user.overlay.redirect': '/x' } }],
+      /user.overlay.redirect/,
+    ],
+    ['the mark of a Nix layer', [{ name: 'nix/.nix-snapshotter-layer' }], /is the mark of a Nix layer/],
+    [
+      'a name that nobody can unpack',
+      [{ name: 'a/'.repeat(2100) }],
+      /has a name of 4200 bytes: 4096 is the limit/,
     ],
     ['a file as root', [{ name: './', type: 'symlink', linkname: 'x' }], /is the root, but no directory/],
   ] as [string, Members, RegExp][]) {
