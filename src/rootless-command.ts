@@ -4,7 +4,7 @@ import { loadConfig } from './config/load.ts';
 import { userPaths } from './config/user-paths.ts';
 import { StatusError } from './errors.ts';
 import { findProgram } from './host/find-program.ts';
-import { enterCommand, findRootlessKit } from './rootless/enter.ts';
+import { enterCommand, findRootlessKit, type RootlessKit } from './rootless/enter.ts';
 import { type RootlessFacts, readRootlessFacts } from './rootless/facts.ts';
 import { rootlessProblems } from './rootless/problems.ts';
 
@@ -29,28 +29,35 @@ export async function rootlessCommand(options: RootlessCommandOptions): Promise<
   const { env } = process;
   const facts = readRootlessFacts(env);
   if (options.check) return printProblems(facts);
-  const paths = userPaths(env, facts.user.id);
-  // Without a file of the user's there is none: root's is of root's daemon.
-  const config = options.config ?? (existsSync(paths.config) ? paths.config : '/dev/null');
-  const { address, root } = await loadConfig(config, given(options), paths);
   const stateDir =
     options.stateDir ??
     env['CONTAINERD_ROOTLESS_ROOTLESSKIT_STATE_DIR'] ??
     join(facts.runtimeDirectory ?? `/run/user/${facts.user.id}`, 'containerd-rootless');
+  const kit = rootlessKitOf(stateDir, facts);
+  const paths = userPaths(env, facts.user.id);
+  // Without a file of the user's there is none: root's is of root's daemon.
+  const config = options.config ?? (existsSync(paths.config) ? paths.config : '/dev/null');
+  const { address, root } = await loadConfig(config, given(options), paths);
   const program = [process.execPath, ...process.execArgv, process.argv[1] ?? ''];
   const daemon = ['--address', address, '--root', root, '--config', config, '--log-level', options.logLevel];
-  const command = enterCommand(kitOf(stateDir, facts), [...program, ...daemon]);
+  const command = enterCommand(kit, [...program, ...daemon]);
   become(command, env);
 }
 
-/** What is missing explains why RootlessKit does not run. */
-function kitOf(stateDir: string, facts: RootlessFacts) {
+/**
+ * The user's RootlessKit. Root is refused: in a user's namespaces it still has the host's files of root.
+ *
+ * @throws StatusError FailedPrecondition naming what hinders containers without root here, which explains why RootlessKit does not
+ *   run; Unavailable when nothing does.
+ */
+export function rootlessKitOf(stateDir: string, facts: RootlessFacts): RootlessKit {
+  const fatal = rootlessProblems(facts).filter(({ isFatal }) => isFatal);
+  const hindrance = fatal.map(({ text }) => text).join('; ');
+  if (facts.user.id === 0) throw new StatusError('FailedPrecondition', hindrance);
   try {
     return findRootlessKit(stateDir);
   } catch (error) {
-    const fatal = rootlessProblems(facts).filter(({ isFatal }) => isFatal);
-    if (fatal.length === 0) throw error;
-    throw new StatusError('FailedPrecondition', fatal.map(({ text }) => text).join('; '), { cause: error });
+    throw hindrance === '' ? error : new StatusError('FailedPrecondition', hindrance, { cause: error });
   }
 }
 
