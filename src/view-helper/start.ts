@@ -11,6 +11,7 @@ import type { Endpoint } from '../rpc/socket.ts';
 import { OverlayViews } from '../view/overlay/overlay-views.ts';
 import { HeldViews, type HeldViewsOptions } from './held-views.ts';
 import { MAX_REQUEST_BYTES } from './request.ts';
+import { lockRoot } from './root-lock.ts';
 import { viewHelperService } from './service.ts';
 import { viewsInUse } from './views-in-use.ts';
 
@@ -31,7 +32,8 @@ const DRAIN_MS = 2000;
 /**
  * Starts the view helper of one user; it answers when this returns. Disposing of it leaves views mounted, for the next one.
  *
- * @throws StatusError FailedPrecondition when this process cannot make views, or its root or socket cannot be used.
+ * @throws StatusError FailedPrecondition when this process cannot make views, or its root or socket cannot be used or is another
+ *   helper's.
  */
 export async function startViewHelper(
   options: ViewHelperOptions,
@@ -43,9 +45,10 @@ export async function startViewHelper(
     throw new StatusError('FailedPrecondition', `the view helper must run as the host's root: ${unfit}`);
   }
   await makeDirectories(root, 0o711);
-  await shareMounts(root);
   await using undo = new AsyncDisposableStack();
-  // A closure that is not whole is refused, never fetched.
+  undo.use(await lockRoot(root));
+  await shareMounts(root);
+  // What is not valid is refused, never fetched.
   const nix = undo.use(openNixStore({ ...options.nix, substituters: [] }, { log, env: process.env }));
   const realStoreDir = () => nix.realStoreDir();
   const overlays = new OverlayViews(
@@ -54,7 +57,7 @@ export async function startViewHelper(
   );
   const views = new HeldViews(
     { ...options, gcRoots: join(root, 'gcroots') },
-    { views: overlays, nix, inUse: () => viewsInUse(), log },
+    { views: overlays, nix, inUse: () => viewsInUse(user), log },
   );
   undo.defer(() => views.close());
   const stopping = new AbortController();
@@ -68,7 +71,7 @@ export async function startViewHelper(
     stopping.abort();
     await server.close({ drainMs: DRAIN_MS });
   });
-  // Nobody else uses the root once this process has the socket, and who asks meanwhile waits: views are adopted first.
+  // Who asks meanwhile waits: views are adopted first.
   await server.listen(endpoint);
   await views.adopt();
   if ('path' in endpoint) await lchown(endpoint.path, user, -1);

@@ -10,7 +10,7 @@ import { GREETING } from './support/greeter.ts';
 import { ADDED, type InterleavedImage, interleavedImage } from './support/interleaved.ts';
 import { matrix } from './support/matrix.ts';
 import { eventually } from './support/rig.ts';
-import { HELPER_ROOT, HELPER_SOCKET, ROOT, RootlessNode, USER } from './support/rootless.ts';
+import { HELPER_ROOT, HELPER_SOCKET, PROGRAM, ROOT, RootlessNode, USER } from './support/rootless.ts';
 
 /** The containerd that everything is tested on; on others, that images run and how they are shown. */
 const FULL = '1.7';
@@ -317,6 +317,13 @@ function hostile(rigOf: () => RootlessNode): void {
       await using _ = await hold([packages.linkOutside]);
     });
     await nothingLeft();
+  });
+
+  it('keeps another helper out of its root', async () => {
+    await node().writeFile('/tmp/second.toml', '[view_helper]\naddress = "/run/second.sock"\n');
+    const second = [...PROGRAM, 'view-helper', '--user', String(USER), '--config', '/tmp/second.toml'];
+    const { exitCode, stderr } = await node().exec(['timeout', '20', ...second], { reject: false });
+    assert.match(`${exitCode} ${stderr}`, new RegExp(`^1 .*${HELPER_ROOT} .* cannot be locked`));
   });
 
   it('shows a part of a closure, and keeps all of it', async () => {

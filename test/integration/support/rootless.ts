@@ -21,7 +21,7 @@ export const HELPER_ROOT = `/var/lib/nix-snapshotter-view-helper/${USER}`;
 const SOCKET = `${RUNTIME}/nix-snapshotter/nix-snapshotter.sock`;
 const CONFIG = `${HOME}/.config/nix-snapshotter/config.toml`;
 const HELPER_CONFIG = '/etc/nix-snapshotter/view-helper.toml';
-const PROGRAM = ['node', `${inside.project}/dist/nix-snapshotter.mjs`];
+export const PROGRAM = ['node', `${inside.project}/dist/nix-snapshotter.mjs`];
 const BASICS = `address = "${SOCKET}"\nroot = "${ROOT}"\n[resolver]\naddress = "127.0.0.1:7374"\n[gc]\ngrace = "1s"\n`;
 
 /**

@@ -69,12 +69,12 @@ class Host {
   }
 
   /** What Nix does when it collects: a path goes, the link that named it stays. */
-  async collect(path: StorePath): Promise<void> {
-    await rm(join(this.store, basename(path)));
+  async collect(made: StorePath): Promise<void> {
+    await rm(join(this.store, basename(made)));
   }
 
-  async make(path: StorePath): Promise<void> {
-    await writeFile(join(this.store, basename(path)), '');
+  async make(made: StorePath): Promise<void> {
+    await writeFile(join(this.store, basename(made)), '');
   }
 
   get keys(): readonly string[] {
