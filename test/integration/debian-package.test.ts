@@ -99,7 +99,7 @@ describe('the Debian package on a node without Node', { skip: row?.skip ?? false
   });
 
   it('sets containerd up; its daemon, started as the unit does, runs store paths', async () => {
-    await rig.run(['nix-snapshotter', 'setup', '--containerd', '--nerdctl']);
+    await rig.run(['nix-snapshotter', 'setup', '--containerd', '--nerdctl', '--hosts']);
     await startDaemon();
     await rig.containerd.restart();
     const run = ['run', '--rm', '--net', 'none', '--quiet', `nix:0${packages.greeter}`];
@@ -111,10 +111,22 @@ describe('the Debian package on a node without Node', { skip: row?.skip ?? false
   const kept = async () =>
     (await rig.containerd.nerdctl(['exec', 'kept', `${packages.busybox}/bin/echo`, 'here'])).stdout;
 
-  it('an upgrade keeps what is there', async () => {
+  it('an upgrade keeps what is there, and restarts what runs', async () => {
     const main = await rig.node.readFile(MAIN);
+    // A lease that is deleted with --sync has containerd collect what `run --rm` has left.
+    await rig.containerd.ctr(['leases', 'create', '--id', 'collect']);
+    await rig.containerd.ctr(['leases', 'delete', '--sync', 'collect']);
     const there = await snapshots();
+    const [systemctl, calls] = ['/usr/local/bin/systemctl', '/tmp/systemctl-calls'];
+    await rig.node.writeFile(systemctl, `#!/bin/sh\necho "$*" >> ${calls}\n`, 0o755);
+    // In the test bed nothing may be started.
+    const policy = '/usr/sbin/policy-rc.d';
+    await rig.node.sh(`mkdir -p /run/systemd/system; mv ${policy} /tmp/policy`);
     assert.equal((await dpkg('--install', `/tmp/${DEB}`)).exitCode, 0);
+    await rig.node.sh(`rm -r ${systemctl} /run/systemd; mv /tmp/policy ${policy}`);
+    const called = await rig.node.readFile(calls);
+    assert.match(called, /restart nix-snapshotter\.service\n/);
+    assert.match(called, /^try-restart nix-snapshotter-view-helper@\*\.service$/m);
     await daemon.stop();
     await startDaemon();
     assert.equal(await rig.node.readFile(MAIN), main);
@@ -140,20 +152,43 @@ describe('the Debian package on a node without Node', { skip: row?.skip ?? false
   it('a purge is refused as long as a container has its root file system there', async () => {
     const { exitCode, stderr } = await dpkg('--purge', 'nix-snapshotter');
     assert.notEqual(exitCode, 0);
-    assert.match(stderr, /is kept: containers have their root file systems there:\n\/run\/containerd\//);
+    assert.match(
+      stderr,
+      /is kept: containers have their root file systems there:\n(?:.*\n)*\/run\/containerd\//,
+    );
     assert.equal(await kept(), 'here');
     assert.ok((await snapshots()).length > 1);
   });
 
-  it('a purge then leaves nothing, not even what the view helper has mounted', async () => {
+  it('a purge is refused where a container is seen in its own mount namespace alone, and then leaves nothing', async () => {
     const views = '/var/lib/nix-snapshotter-view-helper/1000';
-    await rig.node.sh(`mkdir -p ${views}; mount -t tmpfs views ${views}; touch ${views}/view`);
+    await rig.node.sh(
+      `mkdir -p ${views} /tmp/rootfs; mount -t tmpfs views ${views}; mkdir ${views}/one ${views}/two`,
+    );
+    // As RootlessKit has the root file systems of a user's containers.
+    const overlay = `mount -t overlay -o lowerdir=${views}/one:${views}/two rootfs /tmp/rootfs`;
+    const rootless = rig.node.spawn('rootless', [
+      'unshare',
+      '--mount',
+      'sh',
+      '-euc',
+      `${overlay}; touch /tmp/mounted; exec sleep 1000`,
+    ]);
+    await waitFor(
+      rootless,
+      async () => (await rig.node.exec(['ls', '/tmp/mounted'], { reject: false })).exitCode === 0,
+    );
     // Its snapshot cannot be removed without the daemon; its mount goes.
     await rig.containerd.nerdctl(['rm', '--force', 'kept'], { reject: false });
     await waitFor(
       rig.containerd.process,
       async () => !(await rig.node.readFile('/proc/1/mounts')).includes('/run/containerd/'),
     );
+    const refused = await dpkg('--purge', 'nix-snapshotter');
+    assert.notEqual(refused.exitCode, 0);
+    assert.match(refused.stderr, /view-helper is kept: .* there:\n\/tmp\/rootfs\n/);
+    await rig.node.exec(['ls', `${views}/one`]);
+    await rootless.stop();
     const { exitCode, stderr } = await dpkg('--purge', 'nix-snapshotter');
     assert.equal(exitCode, 0, stderr);
     assert.doesNotMatch(await rig.node.readFile('/proc/1/mountinfo'), /snapshotter\.v1\.nix|view-helper/);
