@@ -1,5 +1,5 @@
 /** Neighbouring user ids of this host that a user namespace has. */
-export interface IdRange {
+interface IdRange {
   readonly first: number;
   readonly count: number;
 }
