@@ -93,8 +93,8 @@ describe('runs of layers', () => {
 
   it('of a long chain are no more work than the chain is long', () => {
     const chain = chainOf(...Array.from({ length: 2000 }, (_, at) => `v:${at}`));
-    const [run, ...more] = storedOf(chain);
-    assert.equal(run?.layers.length, chain.length);
-    assert.deepEqual(more, []);
+    const found = storedOf(chain);
+    assert.equal(found.length, 1);
+    assert.equal(found[0]?.layers.length, chain.length);
   });
 });
