@@ -1,4 +1,5 @@
-# on-node.sh install|uninstall ID TARGET, on the node itself. With install, stdin is a tar of the program tree.
+# on-node.sh install|uninstall ID TARGET, on the node itself. With install, stdin is a tar of tree/, the programs, and then the file
+# id, which says that all of tree/ has come.
 # Everything can be repeated: what is as it shall be is left alone.
 set -eu
 action=$1 id=$2 target=$3
@@ -32,6 +33,7 @@ start() {
   systemctl enable --quiet --now nix-snapshotter.socket
   systemctl enable --quiet nix-snapshotter.service
   systemctl restart nix-snapshotter.service
+  sync -f "$units"
   echo "$id" > "$top/started"
 }
 
@@ -42,7 +44,10 @@ install() {
     rm -rf "$top/new"
     mkdir -p "$top/new"
     tar -xf - -C "$top/new"
-    mv "$top/new" "$top/$id"
+    [ -e "$top/new/id" ] || fail "the programs have not come whole"
+    # No power cut leaves a name without its files.
+    sync -f "$top/new"
+    mv "$top/new/tree" "$top/$id"
   fi
   ln -sfn "$id" "$top/new-current"
   mv -T "$top/new-current" "$top/current"
@@ -70,11 +75,16 @@ uninstall() {
   if [ -e "$top/current" ]; then
     setup --undo
     systemctl restart "$runtime"
-    systemctl disable --quiet --now nix-snapshotter.service nix-snapshotter.socket
-    rm -f "$units/nix-snapshotter.service" "$units/nix-snapshotter.socket"
+    for unit in nix-snapshotter.socket nix-snapshotter.service; do
+      if [ -e "$units/$unit" ]; then
+        systemctl disable --quiet --now $unit
+        rm "$units/$unit"
+      fi
+    done
     systemctl daemon-reload
-    rm -rf "$top"
+    rm "$top/current"
   fi
+  rm -rf "$top"
   say "removed; its state, /var/lib/containerd/io.containerd.snapshotter.v1.nix, is left"
 }
 

@@ -8,7 +8,7 @@ on_node() { nsenter --target 1 --mount --uts --ipc --net -- "$@"; }
 script() { on_node /bin/sh -euc "$(cat $here/on-node.sh)" nix-snapshotter "$@"; }
 
 case $1 in
-install) tar -C $here/tree -cf - . | script install "$(cat $here/id)" "$TARGET" ;;
+install) tar -C $here -cf - tree id | script install "$(cat $here/id)" "$TARGET" ;;
 uninstall) script uninstall "$(cat $here/id)" "$TARGET" < /dev/null ;;
 ready)
   [ -e $here/done ] || exit 1

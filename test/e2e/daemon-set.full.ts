@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -127,6 +127,22 @@ describe('the DaemonSet on a node without Node', { skip: row?.skip ?? false }, (
     assert.equal((await cluster.kubectl(['exec', 'redis', '--', 'redis-cli', 'PING'])).stdout, 'PONG');
   });
 
+  /** Runs the script on the node as run.sh does, with what `tar` would have sent it. */
+  async function onNode(action: string, input: Uint8Array = new Uint8Array()) {
+    const script = await readFile(join(projectRoot, 'modules/kubernetes/on-node.sh'), 'utf8');
+    const command = ['/bin/sh', '-euc', script, 'nix-snapshotter', action, 'cut', 'containerd'];
+    return await machine.node.exec(command, { input, reject: false });
+  }
+
+  it('installs no programs that have not come whole', async () => {
+    await mkdir(join(scratch, 'tree/bin'), { recursive: true });
+    const { stdout } = await execa('tar', ['-C', scratch, '-cf', '-', 'tree'], { encoding: 'buffer' });
+    const { exitCode, stderr } = await onNode('install', stdout);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /the programs have not come whole/);
+    assert.doesNotMatch((await machine.node.sh('ls /opt/nix-snapshotter')).stdout, /cut/);
+  });
+
   it('takes it away again', async () => {
     await cluster.kubectl(['delete', 'pod', 'redis']);
     await apply('uninstall');
@@ -136,5 +152,11 @@ describe('the DaemonSet on a node without Node', { skip: row?.skip ?? false }, (
       false,
     );
     await cluster.kubectl(['delete', '-k', `${MANIFESTS}/own`]);
+  });
+
+  it('what a removal that was killed has left is removed by the next', async () => {
+    await machine.node.exec(['mkdir', '-p', '/opt/nix-snapshotter/older']);
+    assert.equal((await onNode('uninstall')).exitCode, 0);
+    assert.equal((await machine.node.exec(['ls', '/opt'])).stdout.includes('nix-snapshotter'), false);
   });
 });
