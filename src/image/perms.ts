@@ -90,6 +90,14 @@ export function ownerHeader({ uid, gid, uname, gname }: Ownership) {
   };
 }
 
+/**
+ * A mode for a tar header of tar-stream, which takes 0 for none and writes its default, one that everybody may read. The bit that
+ * is set in place of it is above those that are written.
+ */
+export function headerMode(mode: number): number {
+  return mode === 0 ? 0o10000 : mode;
+}
+
 /** Without the slashes at the end; linear in time, as `/\/+$/` is not. */
 function withoutSlashes(text: string): string {
   let end = text.length;

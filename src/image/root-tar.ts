@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
 import { messageOf, StatusError } from '../errors.ts';
-import { ownerHeader } from './perms.ts';
+import { headerMode, ownerHeader } from './perms.ts';
 import type { RootEntry } from './root-links.ts';
 import type { StoreFiles } from './store-files.ts';
 
@@ -31,7 +31,12 @@ async function write(entries: readonly RootEntry[], store: StoreFiles, tar: Pack
   for (const { path, entry, ownership } of entries) {
     const common = { ...ownerHeader(ownership ?? ROOT), name: path, mtime: MTIME };
     if (entry.kind === 'directory') {
-      tar.entry({ ...common, name: `${path}/`, type: 'directory', mode: ownership?.mode ?? MODE.directory });
+      tar.entry({
+        ...common,
+        name: `${path}/`,
+        type: 'directory',
+        mode: headerMode(ownership?.mode ?? MODE.directory),
+      });
     } else if (entry.kind === 'symlink') {
       const header = { ...common, type: 'symlink', mode: MODE.symlink, linkname: entry.target } as const;
       if (ownership === undefined) tar.entry(header);
@@ -56,7 +61,12 @@ async function writeContent(
     await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const { size } = await handle.stat();
     const { linkname: _, ...common } = header;
-    const member = tar.entry({ ...common, type: 'file', mode: mode ?? stats.mode & 0o7777, size });
+    const member = tar.entry({
+      ...common,
+      type: 'file',
+      mode: headerMode(mode ?? stats.mode & 0o7777),
+      size,
+    });
     await pipeline(handle.createReadStream({ autoClose: false }), member);
   } catch (cause) {
     throw new StatusError('DataLoss', `${file}: cannot be read: ${messageOf(cause)}`, { cause });

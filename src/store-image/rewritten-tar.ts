@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { pack, type Pack } from 'tar-stream';
 import { STORE_DIR } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
-import { ownerHeader } from '../image/perms.ts';
+import { headerMode, ownerHeader } from '../image/perms.ts';
 import { compileExpressions } from './expressions.ts';
 import { goReplaceAll } from './go-replace.ts';
 import type { RewrittenPath } from './nix2container-json.ts';
@@ -84,7 +84,7 @@ async function write(paths: readonly RewrittenPath[], realStoreDir: string, tar:
   }
   for (const [, { header, file }] of [...members].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     await turn();
-    if (file === undefined) tar.entry(header, '');
+    if (file === undefined) tar.entry({ ...header, mode: headerMode(header.mode) }, '');
     else await writeFile(tar, header, file);
   }
 }
@@ -93,7 +93,10 @@ async function writeFile(tar: Pack, header: MemberHeader, file: string): Promise
   const handle = await opened(file);
   try {
     const { size } = await handle.stat();
-    await pipeline(handle.createReadStream({ autoClose: false }), tar.entry({ ...header, size }));
+    await pipeline(
+      handle.createReadStream({ autoClose: false }),
+      tar.entry({ ...header, mode: headerMode(header.mode), size }),
+    );
   } catch (error) {
     throw unreadable(file, error);
   } finally {

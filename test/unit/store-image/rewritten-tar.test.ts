@@ -56,6 +56,13 @@ describe('rewritten store paths', () => {
     });
   });
 
+  it('may be nobody’s to read', async () => {
+    const perms = [{ regex: 'ssl', mode: 0, uid: 0, gid: 0 }];
+    const found = await members([{ path: PATH, rewrite: TO_ROOT, perms }]);
+    assert.deepEqual(found['etc/ssl/key'], '0 0:0  1000 secret');
+    assert.match(found['etc/ssl'] ?? '', /^0 0:0/);
+  });
+
   it('have parents, and go without what is to be ignored', async () => {
     const found = await members([
       { path: PATH, rewrite: { regex: `^${PATH}`, repl: '/srv/a' }, ignore: 'ssl|users', perms: [] },
