@@ -6,6 +6,20 @@ import { messageOf, StatusError } from '../src/errors.ts';
 import { LOG_LEVELS } from '../src/log.ts';
 import { VERSION } from '../src/version.ts';
 
+const ADDRESS = { alias: 'a', type: 'string', requiresArg: true } as const;
+const CONFIG = {
+  alias: 'c',
+  type: 'string',
+  requiresArg: true,
+  describe: `Configuration file [${DEFAULT_CONFIG_PATH}]`,
+} as const;
+const LOG_LEVEL = {
+  alias: 'l',
+  choices: LOG_LEVELS,
+  default: 'info',
+  describe: 'Least severe level that is logged',
+} as const;
+
 const parser = yargs(hideBin(process.argv))
   .scriptName('nix-snapshotter')
   .usage('$0 [options]\n\nA containerd snapshotter that understands Nix store paths.')
@@ -14,29 +28,14 @@ const parser = yargs(hideBin(process.argv))
     'Run the snapshotter daemon',
     (command) =>
       command
-        .option('address', {
-          alias: 'a',
-          type: 'string',
-          requiresArg: true,
-          describe: 'Unix socket to serve gRPC on',
-        })
+        .option('address', { ...ADDRESS, describe: 'Unix socket to serve gRPC on' })
         .option('root', {
           type: 'string',
           requiresArg: true,
           describe: 'Directory for metadata, snapshots and GC roots',
         })
-        .option('config', {
-          alias: 'c',
-          type: 'string',
-          requiresArg: true,
-          describe: `Configuration file [${DEFAULT_CONFIG_PATH}]`,
-        })
-        .option('log-level', {
-          alias: 'l',
-          choices: LOG_LEVELS,
-          default: 'info' as const,
-          describe: 'Least severe level that is logged',
-        }),
+        .option('config', CONFIG)
+        .option('log-level', LOG_LEVEL),
     async (options) => {
       const { serve } = await import('../src/serve.ts');
       await serve(options);
@@ -47,18 +46,8 @@ const parser = yargs(hideBin(process.argv))
     'Show what the running daemon holds and does',
     (command) =>
       command
-        .option('address', {
-          alias: 'a',
-          type: 'string',
-          requiresArg: true,
-          describe: 'Unix socket of the daemon',
-        })
-        .option('config', {
-          alias: 'c',
-          type: 'string',
-          requiresArg: true,
-          describe: `Configuration file [${DEFAULT_CONFIG_PATH}]`,
-        })
+        .option('address', { ...ADDRESS, describe: 'Unix socket of the daemon' })
+        .option('config', CONFIG)
         .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
     async (options) => {
       const { printStatus } = await import('../src/status/print.ts');
@@ -76,9 +65,7 @@ const parser = yargs(hideBin(process.argv))
           describe: 'Only say what hinders containers without root here',
         })
         .option('address', {
-          alias: 'a',
-          type: 'string',
-          requiresArg: true,
+          ...ADDRESS,
           describe: 'Unix socket to serve gRPC on [$XDG_RUNTIME_DIR/nix-snapshotter/nix-snapshotter.sock]',
         })
         .option('root', {
@@ -87,17 +74,10 @@ const parser = yargs(hideBin(process.argv))
           describe: 'Directory for metadata, snapshots and GC roots [~/.local/share/nix-snapshotter]',
         })
         .option('config', {
-          alias: 'c',
-          type: 'string',
-          requiresArg: true,
+          ...CONFIG,
           describe: 'Configuration file [~/.config/nix-snapshotter/config.toml]',
         })
-        .option('log-level', {
-          alias: 'l',
-          choices: LOG_LEVELS,
-          default: 'info' as const,
-          describe: 'Least severe level that is logged',
-        })
+        .option('log-level', LOG_LEVEL)
         .option('state-dir', {
           type: 'string',
           requiresArg: true,
@@ -119,18 +99,8 @@ const parser = yargs(hideBin(process.argv))
           demandOption: true,
           describe: 'Id of the user who may ask for views',
         })
-        .option('config', {
-          alias: 'c',
-          type: 'string',
-          requiresArg: true,
-          describe: `Configuration file [${DEFAULT_CONFIG_PATH}]`,
-        })
-        .option('log-level', {
-          alias: 'l',
-          choices: LOG_LEVELS,
-          default: 'info' as const,
-          describe: 'Least severe level that is logged',
-        }),
+        .option('config', CONFIG)
+        .option('log-level', LOG_LEVEL),
     async (options) => {
       const { viewHelperCommand } = await import('../src/view-helper-command.ts');
       await viewHelperCommand(options);
@@ -165,12 +135,7 @@ const parser = yargs(hideBin(process.argv))
           default: false,
           describe: 'Remove what setup wrote: for these, or for all when none is given',
         })
-        .option('config', {
-          alias: 'c',
-          type: 'string',
-          requiresArg: true,
-          describe: `The daemon's configuration file [${DEFAULT_CONFIG_PATH}]`,
-        })
+        .option('config', { ...CONFIG, describe: `The daemon's configuration file [${DEFAULT_CONFIG_PATH}]` })
         .option('root-dir', {
           type: 'string',
           requiresArg: true,
