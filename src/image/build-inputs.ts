@@ -2,6 +2,7 @@ import { lstat, readFile, readlink, realpath } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { parseStorePath, STORE_DIR, type StorePath } from '../closure/store-path.ts';
+import { withoutTrailingSlashes } from '../closure/trailing-slashes.ts';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import { parseJson } from './descriptor.ts';
 import type { RunConfig } from './image-config.ts';
@@ -46,7 +47,7 @@ export async function copyToRootArgument(value: string): Promise<readonly StoreP
   if (direct !== undefined) return [direct];
   const list = parseJson(v.nullable(v.array(v.string())), await readInput(value), value) ?? [];
   return list.map((item) => {
-    const path = parseStorePath(item.replace(/\/+$/, ''));
+    const path = parseStorePath(withoutTrailingSlashes(item));
     if (path !== undefined) return path;
     throw new StatusError(
       'InvalidArgument',

@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import * as v from 'valibot';
 import { parseStorePath, type StorePath } from '../closure/store-path.ts';
+import { withoutTrailingSlashes } from '../closure/trailing-slashes.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import { parseJson } from './descriptor.ts';
 
@@ -53,7 +54,7 @@ const PermsSchema = v.array(
  */
 export function parsePerms(bytes: Uint8Array, where: string): readonly Perm[] {
   return parseJson(PermsSchema, bytes, where).map(({ path: text, regex, ...given }, at) => {
-    const path = parseStorePath(withoutSlashes(text));
+    const path = parseStorePath(withoutTrailingSlashes(text));
     if (path === undefined) throw wrong(where, at, 'path', text, 'is not a store path');
     return { path, regex: expression(regex, where, at), ownership: ownershipOf(given) };
   });
@@ -96,13 +97,6 @@ export function ownerHeader({ uid, gid, uname, gname }: Ownership) {
  */
 export function headerMode(mode: number): number {
   return mode === 0 ? 0o10000 : mode;
-}
-
-/** Without the slashes at the end; linear in time, as `/\/+$/` is not. */
-function withoutSlashes(text: string): string {
-  let end = text.length;
-  while (text[end - 1] === '/') end--;
-  return text.slice(0, end);
 }
 
 type Given = Omit<v.InferOutput<typeof PermsSchema>[number], 'path' | 'regex'>;

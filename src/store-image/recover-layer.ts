@@ -4,6 +4,7 @@ import { extract } from 'tar-stream';
 import type { LayerClosure } from '../closure/annotations.ts';
 import { LAYER_MARKER, type ListedEntry, mayHoldMountPoints, recoverClosure } from '../closure/recover.ts';
 import { STORE_DIR } from '../closure/store-path.ts';
+import { withoutTrailingSlashes } from '../closure/trailing-slashes.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import { decompressor, detectCompression } from '../image/compression.ts';
 
@@ -43,7 +44,7 @@ async function list(blob: Readable): Promise<Listed | undefined> {
   const reading = (async () => {
     for await (const entry of reader) {
       const { name, type, size, linkname, mode } = entry.header;
-      const path = name.replace(/^(?:\.?\/)+/, '').replace(/\/+$/, '');
+      const path = withoutTrailingSlashes(name.replace(/^(?:\.?\/)+/, ''));
       if (path === LAYER_MARKER && type === 'file' && size <= MAX_MARKER) {
         const chunks: Buffer[] = [];
         for await (const chunk of entry) chunks.push(chunk as Buffer);
