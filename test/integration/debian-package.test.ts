@@ -13,6 +13,7 @@ import { waitFor } from '../sandbox/wait-for.ts';
 import { GREETING } from './support/greeter.ts';
 import { matrix } from './support/matrix.ts';
 import { MAIN, ROOT, SetupNode } from './support/setup.ts';
+import { printed } from './support/printed.ts';
 
 const ARCH = process.arch === 'arm64' ? 'arm64' : 'amd64';
 const DEB = `nix-snapshotter_${packageJson.version}_${ARCH}.deb`;
@@ -103,7 +104,7 @@ describe('the Debian package on a node without Node', { skip: row?.skip ?? false
     await startDaemon();
     await rig.containerd.restart();
     const run = ['run', '--rm', '--net', 'none', '--quiet', `nix:0${packages.greeter}`];
-    assert.equal((await rig.containerd.nerdctl(run)).stdout, GREETING);
+    assert.equal(await printed(async () => await rig.containerd.nerdctl(run)), GREETING);
     const keep = ['run', '--detach', '--name', 'kept', '--net', 'none', `nix:0${packages.busybox}`];
     await rig.containerd.nerdctl([...keep, `${packages.busybox}/bin/sleep`, '1000']);
   });

@@ -12,6 +12,7 @@ import { waitFor } from '../sandbox/wait-for.ts';
 import { type HomeNode, UserUnits } from './nix-modules/user-units.ts';
 import { GREETING } from './support/greeter.ts';
 import { matrix } from './support/matrix.ts';
+import { printed } from './support/printed.ts';
 
 const [row] = await matrix(['1.7'], ['rootless', 'nerdctl']);
 
@@ -37,7 +38,7 @@ describe('the units that Home Manager makes for a user', { skip: row?.skip ?? fa
   after(async () => await node.down());
 
   const nerdctl = async (...args: readonly string[]) =>
-    (await user.login(['nerdctl', '--snapshotter', 'nix', ...args])).stdout;
+    await user.login(['nerdctl', '--snapshotter', 'nix', ...args]);
 
   it('start containerd under RootlessKit, and the daemon in its namespaces', async () => {
     await waitFor(user.start('containerd'), async () => await succeeds(nerdctl('info')));
@@ -49,13 +50,14 @@ describe('the units that Home Manager makes for a user', { skip: row?.skip ?? fa
   it('load images, and lead clients to the resolver', async () => {
     await user.run('preload-containerd');
     const run = ['run', '--rm', '--quiet', '--net', 'none'];
-    assert.equal(await nerdctl(...run, BUSYBOX_IMAGE, 'echo', 'loaded'), 'loaded');
+    const loaded = [...run, BUSYBOX_IMAGE, 'echo', 'loaded'];
+    assert.equal(await printed(async () => await nerdctl(...loaded)), 'loaded');
     assert.match(
       await user.run('nix-snapshotter-setup'),
       /created .*\/containerd\/certs\.d\/nix_0_\/hosts\.toml/,
     );
     const { greeter } = await buildPackages(node, ['greeter']);
-    assert.equal(await nerdctl(...run, `nix:0${greeter}`), GREETING);
+    assert.equal(await printed(async () => await nerdctl(...run, `nix:0${greeter}`)), GREETING);
     assert.match(await user.run('nix-snapshotter-setup', 'ExecStop'), /removed .*hosts\.toml/);
   });
 });

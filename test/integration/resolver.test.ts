@@ -9,6 +9,7 @@ import { matrix } from './support/matrix.ts';
 import { importPause, runPod } from './support/pod.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from './support/resolver-hosts.ts';
 import { Rig, eventually } from './support/rig.ts';
+import { printed } from './support/printed.ts';
 
 const ABSENT = `${'0'.repeat(32)}-absent`;
 /** What every client shows of a path that no cache has. */
@@ -61,12 +62,12 @@ for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl
 
     it('nerdctl runs one by a word, whatever spelling', async () => {
       const name = made.greeter.slice('/nix/store/'.length);
+      const run = ['run', '--rm', '--net', 'none', '--quiet'];
       for (const image of [`nix:0${made.greeter}`, `nix:0/${name}:v1`, `nix.local/${name}`]) {
-        const { stdout } = await nerdctl(['run', '--rm', '--net', 'none', '--quiet', image]);
-        assert.equal(stdout, GREETING, image);
+        assert.equal(await printed(async () => await nerdctl([...run, image])), GREETING, image);
       }
-      const { stdout } = await nerdctl(['run', '--rm', '--net', 'none', '--quiet', `nix:0/${name}`, 'you']);
-      assert.equal(stdout, 'Hello from the Nix store, you!');
+      const text = await printed(async () => await nerdctl([...run, `nix:0/${name}`, 'you']));
+      assert.equal(text, 'Hello from the Nix store, you!');
     });
 
     it('a pod runs one', async () => {

@@ -11,6 +11,7 @@ import { ADDED, type InterleavedImage, interleavedImage } from './support/interl
 import { matrix } from './support/matrix.ts';
 import { eventually } from './support/rig.ts';
 import { HELPER_ROOT, HELPER_SOCKET, PROGRAM, ROOT, RootlessNode, USER } from './support/rootless.ts';
+import { printed } from './support/printed.ts';
 
 /** The containerd that everything is tested on; on others, that images run and how they are shown. */
 const FULL = '1.7';
@@ -32,12 +33,8 @@ for (const row of await matrix(['1.7', '2.3'], ['rootless', 'nerdctl'])) {
     });
     after(async () => await rig.down());
 
-    /** What a container prints; one that succeeded and said nothing is run again: now and then its output is lost. */
-    const run = async (...args: readonly string[]) => {
-      const once = async () =>
-        (await rig.nerdctl(['run', '--rm', '--quiet', '--net', 'none', ...args])).stdout;
-      return (await once()) || (await once());
-    };
+    const run = async (...args: readonly string[]) =>
+      await printed(async () => await rig.nerdctl(['run', '--rm', '--quiet', '--net', 'none', ...args]));
     const start = async (name: string, of = image, command = 'sleep 1000'): Promise<AsyncDisposable> => {
       const flags = ['--detach', '--quiet', '--net', 'none', '--name', name];
       await rig.nerdctl(['run', ...flags, of, 'sh', '-c', command]);

@@ -18,6 +18,7 @@ import { runDir } from '../sandbox/layout.ts';
 import { isAlive } from '../sandbox/process-identity.ts';
 import { Sandbox } from '../sandbox/sandbox.ts';
 import { type SandboxState, readStates } from '../sandbox/state.ts';
+import { printed } from './support/printed.ts';
 
 interface Row {
   readonly suite: Suite;
@@ -69,8 +70,8 @@ describe('sandbox', { skip: unavailable ?? false }, () => {
       await using node = await Sandbox.up({ suite });
       const containerd = await startContainerd(node, { version, cri: true });
       await containerd.nerdctl(['load', '--input', await busyboxArchive(node)]);
-      const { stdout } = await containerd.nerdctl(['run', '--rm', BUSYBOX_IMAGE, 'echo', 'by nerdctl']);
-      assert.equal(stdout, 'by nerdctl');
+      const run = ['run', '--rm', BUSYBOX_IMAGE, 'echo', 'by nerdctl'];
+      assert.equal(await printed(async () => await containerd.nerdctl(run)), 'by nerdctl');
 
       await containerd.ctr(['-n', 'k8s.io', 'image', 'import', await pauseArchive(node)]);
       await containerd.ctr(['-n', 'k8s.io', 'image', 'import', await busyboxArchive(node)]);

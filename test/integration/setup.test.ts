@@ -17,6 +17,7 @@ import { matrix, type Release } from './support/matrix.ts';
 import { type Pod, runPod } from './support/pod.ts';
 import { startRegistry } from './support/registry.ts';
 import { DAEMON_CONFIG, MAIN, ROOT, SetupNode } from './support/setup.ts';
+import { printed } from './support/printed.ts';
 
 const TARGETS = ['--containerd', '--nerdctl'];
 const K8S = ['-n', 'k8s.io'];
@@ -56,7 +57,9 @@ for (const row of await matrix(['1.7', '2.3'], ['nerdctl', 'crictl'])) {
     after(async () => await rig.node.down());
 
     const nerdctl = async (...args: readonly string[]) =>
-      (await rig.containerd.nerdctl(['run', '--rm', '--net', 'none', '--quiet', ...args])).stdout;
+      await printed(
+        async () => await rig.containerd.nerdctl(['run', '--rm', '--net', 'none', '--quiet', ...args]),
+      );
 
     it('a dry run and a print change nothing', async () => {
       assert.match(

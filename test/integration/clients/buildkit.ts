@@ -8,6 +8,7 @@ import type { AvailableRow } from '../support/matrix.ts';
 import { startRegistry } from '../support/registry.ts';
 import { RESOLVER_CONFIG, useResolver } from '../support/resolver-hosts.ts';
 import { Rig, eventually } from '../support/rig.ts';
+import { printed } from '../support/printed.ts';
 
 const CONTEXT = '/tmp/context';
 const BUILT = 'localhost/built:1';
@@ -51,7 +52,7 @@ export function buildkitSuite(row: AvailableRow): void {
     };
     const run = async (image: string, text: string) => {
       const flags = ['run', '--rm', '--quiet', '--net', 'none', '--pull', 'never'];
-      return (await nerdctl(...flags, '--entrypoint', 'sh', image, '-c', text)).stdout;
+      return await printed(async () => await nerdctl(...flags, '--entrypoint', 'sh', image, '-c', text));
     };
     const collect = async () => await rig.node.exec(['nix-store', '--gc']);
     const here = async (path: string) =>

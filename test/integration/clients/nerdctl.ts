@@ -9,6 +9,7 @@ import type { AvailableRow } from '../support/matrix.ts';
 import { startRegistry } from '../support/registry.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from '../support/resolver-hosts.ts';
 import { Rig, eventually } from '../support/rig.ts';
+import { printed } from '../support/printed.ts';
 
 const INTERLEAVED = 'localhost/interleaved:1';
 const COMMITTED = 'localhost/committed:1';
@@ -43,7 +44,7 @@ export function nerdctlSuite(row: AvailableRow): void {
       await rig.containerd.nerdctl(['--hosts-dir', HOSTS_DIR, '--snapshotter', 'nix', ...args]);
     /** What a container of its own prints. */
     const run = async (...args: readonly string[]): Promise<string> =>
-      (await nerdctl('run', '--rm', '--quiet', '--net', 'none', ...args)).stdout;
+      await printed(async () => await nerdctl('run', '--rm', '--quiet', '--net', 'none', ...args));
     /** A container that goes on, or has ended, until it is disposed of. */
     const detached = async (name: string, ...args: readonly string[]): Promise<AsyncDisposable> => {
       await nerdctl('run', '--detach', '--quiet', '--net', 'none', '--name', name, ...args);

@@ -11,6 +11,7 @@ import { GREETING } from '../support/greeter.ts';
 import type { AvailableRow } from '../support/matrix.ts';
 import { runPod } from '../support/pod.ts';
 import { MAIN, ROOT, SetupNode } from '../support/setup.ts';
+import { printed } from '../support/printed.ts';
 
 const PLATFORM = process.arch === 'arm64' ? 'linux/arm64' : 'linux/amd64';
 
@@ -66,7 +67,8 @@ export function describeNode(row: AvailableRow): void {
       await using pod = await runPod(rig, `nix:0${busybox}`);
       assert.equal(await pod.exec(['echo', 'ready']), 'ready');
       const flags = ['--snapshotter', 'nix', 'run', '--rm', '--net', 'none', '--quiet'];
-      assert.equal((await rig.containerd.nerdctl([...flags, `nix:0${greeter}`])).stdout, GREETING);
+      const greet = [...flags, `nix:0${greeter}`];
+      assert.equal(await printed(async () => await rig.containerd.nerdctl(greet)), GREETING);
     });
 
     it('its stop takes everything back', async () => {
