@@ -55,6 +55,19 @@ const parser = yargs(hideBin(process.argv))
     },
   )
   .command(
+    'doctor',
+    'Look for what is wrong on this host, and say how to mend it; changes nothing',
+    (command) =>
+      command
+        .option('address', { ...ADDRESS, describe: 'Unix socket of the daemon' })
+        .option('config', CONFIG)
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
+    async (options) => {
+      const { doctorCommand } = await import('../src/doctor-command.ts');
+      await doctorCommand(options);
+    },
+  )
+  .command(
     'rootless',
     "Run the daemon in the namespaces of this user's RootlessKit",
     (command) =>

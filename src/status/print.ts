@@ -1,14 +1,10 @@
-import { existsSync } from 'node:fs';
 import type { StatusResponse } from '../../proto/gen/messages.ts';
-import { loadConfig } from '../config/load.ts';
-import { userPaths } from '../config/user-paths.ts';
+import { type DaemonOfUserOptions, daemonOfUser } from '../config/daemon-of-user.ts';
 import { createRpcClient } from '../rpc/client.ts';
 import { status } from '../rpc/proto.ts';
 import { describeStatus } from './describe.ts';
 
-export interface PrintStatusOptions {
-  readonly address?: string | undefined;
-  readonly config?: string | undefined;
+export interface PrintStatusOptions extends DaemonOfUserOptions {
   readonly json: boolean;
 }
 
@@ -17,12 +13,9 @@ export interface PrintStatusOptions {
  *
  * @throws StatusError Unavailable when no daemon listens at the address.
  */
-export async function printStatus({ address, config, json }: PrintStatusOptions): Promise<void> {
-  const user = process.getuid?.() ?? 0;
-  const own = user === 0 ? undefined : userPaths(process.env, user);
-  const file = config ?? (own !== undefined && existsSync(own.config) ? own.config : undefined);
-  const { address: configured } = await loadConfig(file, address === undefined ? {} : { address }, own);
-  using client = createRpcClient({ address: configured });
+export async function printStatus({ json, ...options }: PrintStatusOptions): Promise<void> {
+  const { address } = await daemonOfUser(options, process);
+  using client = createRpcClient({ address });
   const answer = await client.service(status).Status({}, { timeoutMs: 5000 });
   process.stdout.write(json ? `${JSON.stringify(jsonOf(answer), undefined, 2)}\n` : describeStatus(answer));
 }
