@@ -24,6 +24,17 @@ describe('the registry, asked by nobody good', () => {
     socket.write(Buffer.from(bytes, 'latin1'));
     return await text(socket);
   };
+  /** What came back until the connection ended; who is still writing when the server closes it sees it reset. */
+  const untilEnded = async (socket: Socket): Promise<string> => {
+    let answer = '';
+    socket.setEncoding('latin1').on('data', (data: string) => {
+      answer += data;
+    });
+    const ended = Promise.withResolvers<void>();
+    socket.once('error', () => ended.resolve()).once('close', () => ended.resolve());
+    await ended.promise;
+    return answer;
+  };
   const get = (target: string, headers = '') =>
     say(`GET ${target} HTTP/1.1\r\nHost: x\r\n${AUTHORIZATION}Connection: close\r\n${headers}\r\n`);
   const statusOf = (answer: string) => Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
@@ -128,18 +139,14 @@ describe('the registry, asked by nobody good', () => {
 
   it('closes the connection of a client that sends its request slowly', async () => {
     const slow = dial();
-    const answer = text(slow);
     slow.write('GET /v2/ HTTP/1.1\r\n');
     const dripping = setInterval(() => slow.write('X-Drip: y\r\n'), 100);
-    slow.once('close', () => clearInterval(dripping)).once('error', () => clearInterval(dripping));
-    const started = performance.now();
-    assert.equal(statusOf(await answer), 408);
+    const answer = await untilEnded(slow);
     clearInterval(dripping);
-    assert.ok(performance.now() - started < REQUEST_TIMEOUT_MS * 5);
+    assert.equal(statusOf(answer), 408);
     const body = dial();
-    const cut = text(body).catch(() => '');
     body.write(`GET /v2/ HTTP/1.1\r\nHost: x\r\n${AUTHORIZATION}Content-Length: 1000000\r\n\r\nx`);
-    assert.equal(statusOf(await cut), 200);
+    assert.equal(statusOf(await untilEnded(body)), 200);
     await assertAlive();
   });
 

@@ -84,9 +84,10 @@ export function layeredSuite(row: AvailableRow): void {
       assert.equal((await runContainer(rig, { image: remote, id: 'greeting' })).stdout, GREETING);
       await assertShown(rig, made, remote);
       await eventually(async () => {
-        const { views, directories } = await footprint(rig);
-        assert.equal(views.length, 1);
-        assert.equal(directories.length, (await layout.manifest()).layers.length);
+        const left = await footprint(rig);
+        const shown = JSON.stringify(left, undefined, 2);
+        assert.equal(left.views.length, 1, shown);
+        assert.equal(left.directories.length, (await layout.manifest()).layers.length, shown);
       });
       // Whoever needs the bytes is told which are missing, and can fetch them.
       const save = ['image', 'export', '/tmp/images/exported.tar', remote];
