@@ -2,6 +2,7 @@ import { glob } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { unprovenClaims } from '../docs/generate/claims.ts';
+import { FULL } from './full.ts';
 import { recordResults } from './results.ts';
 import { prepareTestbed } from './prepare.ts';
 import { CLUSTER_COMPONENTS, COMPONENTS } from './sandbox/components.ts';
@@ -10,8 +11,8 @@ import { printMinutes, Stopwatch } from './stopwatch.ts';
 
 /**
  * `npm test`: static checks, then all that the tests need (bundle, Debian folders, Go tools), then the suites one after
- * the other with node's test runner, whose summary comes last. `--full` adds `*.full.ts`, what does not fit into
- * CI. Names of suites or files choose: `npm test -- unit`, `npm test -- test/unit/rpc/server.test.ts`.
+ * the other with node's test runner, whose summary comes last. `--full` adds what does not fit into CI: `*.full.ts`, and
+ * more releases of containerd and Nix. Names of suites or files choose: `npm test -- unit`, `npm test -- test/unit/rpc/server.test.ts`.
  */
 const SUITES = [
   { suite: 'unit', concurrency: 2 },
@@ -24,6 +25,8 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { full: { type: 'boolean', default: false } },
 });
+
+if (values.full) process.env[FULL] = 'yes';
 
 const watch = new Stopwatch();
 const checked =

@@ -1,5 +1,5 @@
 import type { Outcome } from '../../test/run-tests.ts';
-import { type Feature, type Proof, RELEASES } from './features.ts';
+import { type Feature, type NixRelease, type Proof, type Release, RELEASES } from './features.ts';
 
 /** Whether the tests of a cell passed; undefined when none ran. */
 export type Proven = 'yes' | 'fails' | undefined;
@@ -7,12 +7,14 @@ export type Proven = 'yes' | 'fails' | undefined;
 /** A column is known by the name of a suite that belongs to it; a feature with a view counts only suites with that view. */
 export interface Column {
   readonly title: string;
+  readonly release: Release | NixRelease;
   readonly has: (suite: string, feature: Feature) => boolean;
 }
 
 /** A column for each release line of containerd: suites end in `containerd 2.3` or `containerd 2.3 with view "binds"`. */
 export const CONTAINERD_COLUMNS: readonly Column[] = RELEASES.map((release) => ({
   title: release,
+  release,
   has: (suite, { view = 'overlay' }) => {
     const [, found, shown = view] = /containerd (\d\.\d)(?: with view "(\w+)")?$/.exec(suite) ?? [];
     return found === release && shown === view;

@@ -55,6 +55,7 @@ function environment({ components }: Results): readonly (readonly string[])[] {
 function nixColumns({ components }: Results): readonly Column[] {
   return NIXES.map(({ suite: debian, release }) => ({
     title: /nix-bin ([\d.]+\d)/.exec(components[`debian-${debian}`] ?? '')?.[1] ?? release,
+    release,
     has: (suite) => suite.endsWith(` ${debian}`) || suite.endsWith(`Nix ${release}`),
   }));
 }
@@ -67,7 +68,7 @@ function table(
 ): string {
   const cell = (feature: Feature, column: Column): string => {
     const proven = provenBy(outcomes, feature, column);
-    return proven === 'fails' ? proven : (feature.instead?.[column.title as Release] ?? proven ?? '');
+    return proven === 'fails' ? proven : (feature.instead?.[column.release] ?? proven ?? '');
   };
   const rows = features.map((feature) => [
     feature.feature,

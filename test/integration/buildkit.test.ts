@@ -1,4 +1,5 @@
 import { buildkitSuite } from './clients/buildkit.ts';
-import { matrix } from './support/matrix.ts';
+import { inFull, matrix } from './support/matrix.ts';
 
-for (const row of await matrix(['1.7', '2.3'], ['nerdctl', 'buildkit'])) buildkitSuite(row);
+for (const row of await matrix(['2.3', ...inFull('1.7', '2.1', '2.4')], ['nerdctl', 'buildkit']))
+  buildkitSuite(row);

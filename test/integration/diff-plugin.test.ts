@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { BUSYBOX_IMAGE, busyboxArchive } from '../fixtures/images.ts';
 import { buildPackages, deletePaths, closureOf } from '../fixtures/packages.ts';
-import { matrix } from './support/matrix.ts';
+import { inFull, matrix } from './support/matrix.ts';
 import { startRegistry } from './support/registry.ts';
 import { Rig } from './support/rig.ts';
 
 /** Longer than everything the test does while the cache keeps quiet, in milliseconds. */
 const QUIET = 8000;
 
-for (const row of await matrix(['2.3', '2.4'])) {
+for (const row of await matrix(['2.4', ...inFull('2.3')])) {
   describe(`prepare.wait = "apply" on containerd ${row.title}`, { skip: row.skip }, () => {
     it('unpacks while containers start and containerd collects garbage', async () => {
       const config = '[prepare]\nwait = "apply"\n';

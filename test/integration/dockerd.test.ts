@@ -1,4 +1,4 @@
 import { dockerdSuite } from './clients/dockerd.ts';
-import { matrix } from './support/matrix.ts';
+import { inFull, matrix } from './support/matrix.ts';
 
-for (const row of await matrix(['1.7', '2.3'], ['engines'])) dockerdSuite(row);
+for (const row of await matrix(['1.7', ...inFull('2.3', '2.4')], ['engines'])) dockerdSuite(row);

@@ -4,12 +4,15 @@ import { busyboxArchive } from '../fixtures/images.ts';
 import { installRunsc } from '../sandbox/runsc.ts';
 import { runContainer } from './support/container.ts';
 import { greeterClosure, ownImage } from './support/greeter.ts';
-import { viewMatrix } from './support/matrix.ts';
+import { ALL_VIEWS, inFull, viewMatrix } from './support/matrix.ts';
 import { Rig } from './support/rig.ts';
 
 const IMAGE = 'localhost/greeter:1';
 
-for (const row of await viewMatrix(['runsc'])) {
+for (const row of await viewMatrix(['runsc'], {
+  ...ALL_VIEWS,
+  overlay: ['1.7', '2.4', ...inFull('2.1', '2.3')],
+})) {
   describe(`gVisor, on containerd ${row.title}`, { skip: row.skip }, () => {
     it('shows the closure, and runs programs of it', async () => {
       await using rig = await Rig.up({ row });

@@ -13,7 +13,7 @@ import {
   realContent,
 } from './support/greeter.ts';
 import { runContainer } from './support/container.ts';
-import { viewMatrix } from './support/matrix.ts';
+import { ALL_VIEWS, inFull, viewMatrix } from './support/matrix.ts';
 import { Rig, eventually } from './support/rig.ts';
 
 const NAME = 'localhost/greeter:1';
@@ -22,7 +22,10 @@ const NAME = 'localhost/greeter:1';
 const LOCAL = ['--local', '--snapshotter', 'nix'];
 const WAYS = [['--snapshotter', 'nix'], LOCAL, []];
 
-for (const row of await viewMatrix(['nix2container'])) {
+for (const row of await viewMatrix(['nix2container'], {
+  ...ALL_VIEWS,
+  overlay: ['1.7', '2.4', ...inFull('2.1', '2.3')],
+})) {
   describe(`imported Nix images, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let made: GreeterClosure;

@@ -1,4 +1,4 @@
 import { nerdctlSuite } from './clients/nerdctl.ts';
-import { matrix } from './support/matrix.ts';
+import { inFull, matrix } from './support/matrix.ts';
 
-for (const row of await matrix(['1.7', '2.3'], ['nerdctl'])) nerdctlSuite(row);
+for (const row of await matrix(['1.7', '2.3', ...inFull('2.1', '2.4')], ['nerdctl'])) nerdctlSuite(row);

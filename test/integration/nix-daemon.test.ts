@@ -1,3 +1,3 @@
 import { describeBackends } from './nix-store/describe-backend.ts';
 
-describeBackends(['stdio', 'socket']);
+describeBackends({ trixie: ['stdio'], sid: ['socket'] });

@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import { deletePaths } from '../fixtures/packages.ts';
 import { installRegistryTools, REGISTRY, startRegistry } from './nix2container/registry-tools.ts';
 import { runContainer } from './support/container.ts';
-import { matrix } from './support/matrix.ts';
+import { inFull, matrix } from './support/matrix.ts';
 import { buildAttributes, evaluate, failure, rebuild } from './support/nix-images.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from './support/resolver-hosts.ts';
 import { Rig } from './support/rig.ts';
@@ -24,7 +24,7 @@ const BUILT = [
   'foreignHello',
 ] as const;
 
-for (const row of await matrix(['1.7', '2.3'])) {
+for (const row of await matrix(['1.7', ...inFull('2.3')])) {
   describe(`images of the Nix functions, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let paths: Record<(typeof BUILT)[number], string>;

@@ -1,3 +1,3 @@
 import { describeBackends } from './nix-store/describe-backend.ts';
 
-describeBackends(['nix-store']);
+describeBackends({ trixie: ['nix-store'], sid: [] });

@@ -1,4 +1,4 @@
 import { ordinaryLayersSuite } from './clients/ordinary-layers.ts';
-import { matrix } from './support/matrix.ts';
+import { inFull, matrix } from './support/matrix.ts';
 
-for (const row of await matrix(['1.7', '2.3'], ['engines'])) ordinaryLayersSuite(row);
+for (const row of await matrix(['1.7', '2.3', ...inFull('2.4')], ['engines'])) ordinaryLayersSuite(row);

@@ -4,7 +4,7 @@ import { configureNix } from '../fixtures/nix-config.ts';
 import type { ExecResult } from '../sandbox/sandbox.ts';
 import { runContainer } from './support/container.ts';
 import { type GreeterClosure, forget, GREETING, greeterClosure } from './support/greeter.ts';
-import { matrix } from './support/matrix.ts';
+import { inFull, matrix } from './support/matrix.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from './support/resolver-hosts.ts';
 import { Rig, eventually } from './support/rig.ts';
 
@@ -15,7 +15,7 @@ const DEAD_CACHE = 'http://127.0.0.1:9';
 const OTHER_KEY = `other-1:${Buffer.alloc(32).toString('base64')}`;
 const NAMESPACES = ['default', 'k8s.io'];
 
-for (const row of await matrix(['1.7', '2.1', '2.3', '2.4'], ['nerdctl', 'crictl'])) {
+for (const row of await matrix(['1.7', '2.4', ...inFull('2.1', '2.3')], ['nerdctl', 'crictl'])) {
   describe(`what a failed pull says, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let made: GreeterClosure;

@@ -6,15 +6,13 @@ import { inside } from '../sandbox/layout.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
 import { type GreeterClosure, forget, GREETING, greeterClosure, ownImage } from './support/greeter.ts';
 import { runContainer } from './support/container.ts';
-import { type ViewRow, viewMatrix } from './support/matrix.ts';
+import { ALL_VIEWS, viewMatrix, type ViewRow } from './support/matrix.ts';
 import { startRegistry } from './support/registry.ts';
 import { Rig, eventually } from './support/rig.ts';
 
 const IMAGE = 'greeter:1';
 
-const RELEASES = ['1.7', '2.3'] as const;
-
-for (const row of await viewMatrix(['nerdctl'], { overlay: RELEASES, binds: RELEASES, store: RELEASES })) {
+for (const row of await viewMatrix(['nerdctl'], { ...ALL_VIEWS, overlay: ['1.7', '2.3'] })) {
   describe(`realising at pull, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let made: GreeterClosure;

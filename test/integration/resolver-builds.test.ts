@@ -4,7 +4,7 @@ import type { ExecResult } from '../sandbox/sandbox.ts';
 import { inside } from '../sandbox/layout.ts';
 import { runContainer } from './support/container.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
-import { matrix } from './support/matrix.ts';
+import { inFull, matrix } from './support/matrix.ts';
 import { buildPackages, closureInfo, deletePaths } from '../fixtures/packages.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from './support/resolver-hosts.ts';
 import { Rig, eventually } from './support/rig.ts';
@@ -21,7 +21,7 @@ const program = (busybox: string, text: string): string =>
   `export PATH=${busybox}/bin; mkdir -p $out/bin $dev; echo '#!${busybox}/bin/sh' > $out/bin/greet
    echo "echo ${text}" >> $out/bin/greet; chmod +x $out/bin/greet`;
 
-for (const row of await matrix(['1.7', '2.3'], [])) {
+for (const row of await matrix(['2.3', ...inFull('1.7')], [])) {
   describe(`what a node makes itself, on containerd ${row.title}`, { skip: row.skip }, () => {
     let rig: Rig;
     let busybox: string;

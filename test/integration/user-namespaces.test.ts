@@ -5,14 +5,18 @@ import { APP_USER_ID } from './support/base-image.ts';
 import { runContainer } from './support/container.ts';
 import { type Footprint, footprint } from './support/footprint.ts';
 import { type GreeterClosure, greeterClosure, ownImage } from './support/greeter.ts';
-import { matrix, viewMatrix } from './support/matrix.ts';
+import { inFull, matrix, type ReleasesOfViews, viewMatrix } from './support/matrix.ts';
 import { type Pod, runPod } from './support/pod.ts';
 import { Rig, eventually } from './support/rig.ts';
 import { limited } from './support/view-limits.ts';
 import { IMAGES, type ImagesClosure, NAMESPACE, loadImages } from './views/images.ts';
 
 /** CRI asks for id-mapped bind mounts, which runc has since 1.2: Debian unstable's. */
-const RELEASES = { overlay: ['2.1', '2.2', '2.3', '2.4'], binds: ['2.3'], store: ['2.3'] } as const;
+const RELEASES: ReleasesOfViews = {
+  overlay: ['2.1', '2.2', '2.4', ...inFull('2.3')],
+  binds: ['2.3'],
+  store: inFull('2.3'),
+};
 const PODS = (await viewMatrix(['crictl', 'debian-sid'], RELEASES)).map((row) => ({
   ...row,
   suite: 'sid' as const,

@@ -4,7 +4,7 @@ import { busyboxArchive } from '../fixtures/images.ts';
 import { inside } from '../sandbox/layout.ts';
 import { runContainer } from './support/container.ts';
 import { GREETING, assertShown, forget, greeterClosure, ownImage } from './support/greeter.ts';
-import { matrix, viewMatrix } from './support/matrix.ts';
+import { inFull, matrix, viewMatrix } from './support/matrix.ts';
 import { OciLayout } from './support/oci-layout.ts';
 import { Rig } from './support/rig.ts';
 
@@ -38,7 +38,7 @@ for (const row of await viewMatrix()) {
   });
 }
 
-for (const row of await matrix(['1.7', '2.3'])) {
+for (const row of await matrix(['2.3', ...inFull('1.7')])) {
   describe(`the view by default, on containerd ${row.title}`, { skip: row.skip }, () => {
     /** Loads an image, runs it, and says how many mounts a container of it has at `/nix/store`. */
     const mountsOf = async (rig: Rig) => {

@@ -7,9 +7,14 @@ import { scenariosFor } from './scenarios.ts';
 
 const SCRIPT = `${inside.project}/test/integration/nix-store/scenarios.ts`;
 
-/** Runs every scenario with each backend, on the oldest and the newest Nix of the test bed. */
-export function describeBackends(backends: readonly Backend[]): void {
+/** The oldest Nix of the test bed, and the newest. */
+type Nixes = Readonly<Record<'trixie' | 'sid', readonly Backend[]>>;
+
+/** Runs every scenario with each of these backends. */
+export function describeBackends(nixes: Nixes): void {
   for (const suite of ['trixie', 'sid'] as const) {
+    const backends = nixes[suite];
+    if (backends.length === 0) continue;
     describe(`Nix of Debian ${suite}`, { skip: sandboxUnavailable() ?? false }, () => {
       let node: Sandbox;
 

@@ -3,6 +3,7 @@ import { sandboxUnavailable } from '../../sandbox/available.ts';
 import { type Component, skipWithout } from '../../sandbox/components.ts';
 import type { ContainerdVersion } from '../../sandbox/containerd.ts';
 import type { Suite } from '../../sandbox/debian-base.ts';
+import { FULL } from '../../full.ts';
 
 /** A containerd of the compatibility matrix. */
 export interface Row {
@@ -37,12 +38,17 @@ export type Release = keyof typeof ROWS;
 /** Which containerds a suite runs on with each view. */
 export type ReleasesOfViews = { readonly [View in ViewName]?: readonly Release[] };
 
-/** All releases with the default view, two with the others. */
-export const ALL_VIEWS = {
+/** Releases that a suite runs on by `npm run test:full` only. */
+export function inFull(...releases: readonly Release[]): readonly Release[] {
+  return process.env[FULL] === undefined ? [] : releases;
+}
+
+/** All releases with the default view; with the others two, one of them in {@link inFull}. */
+export const ALL_VIEWS: Required<ReleasesOfViews> = {
   overlay: ['1.7', '2.1', '2.3', '2.4'],
-  binds: ['1.7', '2.3'],
-  store: ['1.7', '2.3'],
-} as const satisfies ReleasesOfViews;
+  binds: ['2.3', ...inFull('1.7')],
+  store: ['1.7', ...inFull('2.3')],
+};
 
 /** Looks up which of the named containerds, with these further components, can be had. */
 export async function matrix(
