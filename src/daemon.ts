@@ -132,7 +132,7 @@ export async function startDaemon(
       { wait: config.prepare.wait, deadlineMs: config.prepare.deadline },
       { closures, roots, digests, realStoreDir, log },
     ),
-    recovery: new ClosureRecovery({ enabled: config.recover === 'auto' }, { layout, log }),
+    recovery: new ClosureRecovery({ enabled: config.recover === 'auto' }, { layout, closures, log }),
   });
   const problems = await reconcile({ store, layout, roots, cleanup, views, background, log });
 

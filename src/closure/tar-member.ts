@@ -1,4 +1,12 @@
-/** What the header of a member of a tar archive says. Its owner is 0:0. */
+/** Who owns a member. Numbers too large for a header stand in `records`, too; names have at most 32 bytes. */
+export interface TarOwner {
+  readonly uid: number;
+  readonly gid: number;
+  readonly uname?: string;
+  readonly gname?: string;
+}
+
+/** What the header of a member of a tar archive says. */
 export interface TarMemberHeader {
   /** Without slashes at the ends, and without empty parts. */
   readonly path: string;
@@ -6,6 +14,10 @@ export interface TarMemberHeader {
   readonly mode: number;
   /** Where a link points to. */
   readonly target?: string;
+  /** 0:0 unless told. */
+  readonly owner?: TarOwner;
+  /** Whether the name of a directory is written with a slash at its end, which it is unless told. */
+  readonly slash?: boolean;
   /** Seconds since 1970; 0 unless told. */
   readonly mtime?: number;
   /** Further records of its PAX header, such as extended attributes. */
@@ -29,6 +41,8 @@ const MAX_NAME = 100;
 const MAX_PREFIX = 155;
 /** Eleven octal digits. */
 const MAX_SIZE = 8 ** 11 - 1;
+/** Six octal digits. */
+const MAX_ID = 8 ** 6 - 1;
 // eslint-disable-next-line no-control-regex -- all of ASCII
 const ASCII = /^[\0-\x7f]*$/;
 /** Stands in the header for what a PAX record says. */
@@ -46,6 +60,8 @@ const AT = {
   type: 156,
   linkname: 157,
   magic: 257,
+  uname: 265,
+  gname: 297,
   deviceMajor: 329,
   deviceMinor: 337,
   prefix: 345,
@@ -65,6 +81,7 @@ interface Header {
   readonly size: number;
   readonly mtime: number;
   readonly linkname: string;
+  readonly owner: TarOwner | undefined;
 }
 
 /**
@@ -81,9 +98,10 @@ export function encodeMember(member: TarMember): readonly Buffer[] {
  * for that or not ASCII, or the size too large. Format: POSIX.1-2017 pax, "ustar Interchange Format" and "pax Extended Header".
  */
 export function encodeHeader(member: TarMemberHeader, size: number): readonly Buffer[] {
-  const { path, kind, mode, target = '', mtime = 0, records: further, encoding = 'utf8' } = member;
-  const name = kind === 'directory' ? `${path}/` : path;
-  const common = { type: kind, mode, mtime, size: size > MAX_SIZE ? 0 : size };
+  const { path, kind, mode, target = '', owner, slash = true } = member;
+  const { mtime = 0, records: further, encoding = 'utf8' } = member;
+  const name = kind === 'directory' && slash ? `${path}/` : path;
+  const common = { type: kind, mode, owner, mtime, size: size > MAX_SIZE ? 0 : size };
   const inHeader =
     further === undefined && size <= MAX_SIZE && Buffer.byteLength(target, encoding) <= MAX_NAME;
   const split = inHeader ? splitName(name) : undefined;
@@ -123,10 +141,11 @@ function splitName(name: string): { readonly name: string; readonly prefix?: str
   return { name: name.slice(slash + 1), prefix: name.slice(0, slash) };
 }
 
-function header({ name, prefix = '', type, mode, size, mtime, linkname }: Header): Buffer {
+function header({ name, prefix = '', type, mode, size, mtime, linkname, owner }: Header): Buffer {
   const block = Buffer.from(BLANK);
   const sum =
     BLANK_SUM +
+    (owner === undefined ? 0 : putOwner(block, owner)) +
     put(block, AT.name, name) +
     put(block, AT.mode, octal(mode, DIGITS.mode)) +
     put(block, AT.size, octal(size, DIGITS.size)) +
@@ -138,13 +157,22 @@ function header({ name, prefix = '', type, mode, size, mtime, linkname }: Header
   return block;
 }
 
-/** Writes text, one byte a character, where `block` is empty; returns the sum of these bytes. */
+function putOwner(block: Buffer, { uid, gid, uname = '', gname = '' }: TarOwner): number {
+  return (
+    put(block, AT.uid, octal(Math.min(uid, MAX_ID), DIGITS.owner)) +
+    put(block, AT.gid, octal(Math.min(gid, MAX_ID), DIGITS.owner)) +
+    put(block, AT.uname, uname) +
+    put(block, AT.gname, gname)
+  );
+}
+
+/** Writes text, one byte a character; returns by how much that changes the sum of the block's bytes. */
 function put(block: Buffer, at: number, text: string): number {
   let sum = 0;
   for (let i = 0; i < text.length; i++) {
     const byte = text.charCodeAt(i);
+    sum += byte - (block[at + i] ?? 0);
     block[at + i] = byte;
-    sum += byte;
   }
   return sum;
 }

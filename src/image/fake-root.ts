@@ -1,6 +1,6 @@
 import { createReadStream, createWriteStream } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { dirname } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { LAYER_MARKER } from '../closure/recover.ts';
 import { STORE_DIR } from '../closure/store-path.ts';
@@ -108,8 +108,8 @@ class EntryCheck {
         `lies in ${STORE_DIR}, which is the store's: name the store path on the command line instead`,
       );
     if (name === LAYER_MARKER) throw wrong('is the mark of a Nix layer');
-    if (basename(name).startsWith(WHITEOUT_PREFIX))
-      throw wrong(`begins with ${WHITEOUT_PREFIX}, which in an image removes a file`);
+    if (name.split('/').some((part) => part.startsWith(WHITEOUT_PREFIX)))
+      throw wrong(`has a part that begins with ${WHITEOUT_PREFIX}, which in an image removes a file`);
     for (let above = dirname(name); above !== '.'; above = dirname(above)) {
       const kind = this.#kinds.get(above);
       if (kind !== undefined && kind !== KINDS.directory)

@@ -1,6 +1,7 @@
 /** What one 512-byte tar header says. Sizes in bytes. */
 export interface TarHeader {
   readonly name: string;
+  /** The type flag; NUL is the oldest sign for a file. */
   readonly type: string;
   readonly size: number;
   readonly linkName: string;
@@ -13,9 +14,11 @@ export interface TarHeader {
 }
 
 const BLOCK = 512;
+/** The name's first part is shorter in the format of `star`, which has times behind it. Source: star(5). */
+const PREFIX = { ustar: 155, star: 131 } as const;
 
 /**
- * Decodes a ustar, GNU or old header.
+ * Decodes a ustar, star, GNU or old header, as Go's archive/tar does: what unpacks a layer must find in it what was checked.
  *
  * @returns `'end'` for a block of zeros, undefined when the checksum or a number is wrong.
  */
@@ -26,11 +29,12 @@ export function decodeTarHeader(block: Buffer): TarHeader | 'end' | undefined {
   const size = number(block, 124, 12);
   if (size === undefined) return undefined;
   const ustar = block.toString('latin1', 257, 263) === 'ustar\0';
-  const prefix = ustar ? text(block, 345, 155) : '';
+  const star = block.toString('latin1', 508, BLOCK) === 'tar\0';
+  const prefix = ustar ? text(block, 345, star ? PREFIX.star : PREFIX.ustar) : '';
   const name = text(block, 0, 100);
   return {
     name: prefix === '' ? name : `${prefix}/${name}`,
-    type: block[156] === 0 ? '0' : String.fromCharCode(block[156] ?? 0),
+    type: String.fromCharCode(block[156] ?? 0),
     size,
     linkName: text(block, 157, 100),
     mode: number(block, 100, 8),
@@ -72,9 +76,17 @@ function number(block: Buffer, at: number, length: number): number | undefined {
     for (let i = 1; i < length; i++) value = value * 256n + BigInt(block[at + i] ?? 0);
     return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : undefined;
   }
-  const digits = text(block, at, length).trim();
+  const [digits = ''] = trimmed(block.toString('latin1', at, at + length)).split('\0', 1);
   if (digits === '') return 0;
   return /^[0-7]+$/.test(digits) ? Number.parseInt(digits, 8) : undefined;
+}
+
+/** Without blanks and NULs at its ends. */
+function trimmed(field: string): string {
+  let [start, end] = [0, field.length];
+  while (start < end && ' \0'.includes(field.charAt(start))) start++;
+  while (end > start && ' \0'.includes(field.charAt(end - 1))) end--;
+  return field.slice(start, end);
 }
 
 function text(block: Buffer, at: number, length: number): string {

@@ -12,6 +12,10 @@ const BLOCK = 512;
 const MAX_ENTRIES = 100_000;
 const MAX_EXTENSION_BYTES = 1024 * 1024;
 const MAX_LINKS = 8;
+/** Links, devices, directories and pipes. */
+const WITHOUT_CONTENT = '123456';
+/** By them a file has another name and size than its header says. Source: GNU tar, "Storing Sparse Files". */
+const SPARSE_RECORD = 'GNU.sparse.';
 
 /**
  * Reads the headers of an uncompressed tar file, skipping over the contents, so that files can be read later
@@ -61,10 +65,10 @@ export async function indexTar(file: FileHandle, path: string): Promise<Readonly
 
 /**
  * The headers of an uncompressed tar file in turn, with what its extensions say, and where their contents begin. `records` are the
- * names of all its PAX records.
+ * names of all its PAX records. What readers of tars understand differently is refused.
  *
  * @param path of the archive, for messages.
- * @throws StatusError InvalidArgument for a broken or overlong header; DataLoss when the archive ends early.
+ * @throws StatusError InvalidArgument for a broken, overlong or ambiguous header; DataLoss when the archive ends early.
  */
 export async function* tarHeaders(
   file: FileHandle,
@@ -73,8 +77,7 @@ export async function* tarHeaders(
 ): AsyncGenerator<{ header: TarHeader; records: readonly string[]; offset: number }> {
   let position = 0;
   let last = '(the first)';
-  let override: Override = {};
-  let records: string[] = [];
+  let extensions: Extension[] = [];
   while (position < fileSize) {
     const block = await readExact(file, position, BLOCK, path, last);
     const header = decodeTarHeader(block);
@@ -84,9 +87,9 @@ export async function* tarHeaders(
     }
     if (header === 'end') return;
     const offset = position + BLOCK;
-    const merged = { ...header, ...override };
     const isExtension = 'xgLK'.includes(header.type);
-    const size = isExtension ? header.size : merged.size;
+    const merged = isExtension ? header : extended(header, extensions);
+    const { size } = merged;
     if (offset + size > fileSize) {
       throw new StatusError(
         'DataLoss',
@@ -96,45 +99,65 @@ export async function* tarHeaders(
     }
     position = offset + Math.ceil(size / BLOCK) * BLOCK;
     if (!isExtension) {
-      yield { header: merged, records, offset };
+      yield { header: merged, records: extensions.flatMap(({ records }) => records), offset };
       last = JSON.stringify(merged.name);
-      override = {};
-      records = [];
-    } else if (header.type !== 'g') {
+      extensions = [];
+    } else if (header.type === 'g') {
+      if (extensions.length > 0)
+        throw invalid(path, header.name, 'stands between an entry and its extension');
+    } else {
       if (size > MAX_EXTENSION_BYTES) throw invalid(path, header.name, `is a tar extension of ${size} bytes`);
       const found = extension(header, await readExact(file, offset, size, path, last), path);
-      override = { ...override, ...found.override };
-      for (const record of found.records) records.push(record);
+      const twice = extensions.some(
+        ({ type, says }) => type === found.type || Object.keys(says).some((member) => member in found.says),
+      );
+      if (twice)
+        throw invalid(path, header.name, 'is a tar extension that says what another one before it says');
+      extensions.push(found);
     }
   }
   throw new StatusError('DataLoss', `${path}: no end-of-archive mark after entry ${last}: it is truncated`);
 }
 
-type Override = Partial<Pick<TarHeader, 'name' | 'linkName' | 'size' | 'uid' | 'gid'>>;
+/** What a header before an entry's own says of it. */
+interface Extension {
+  readonly type: string;
+  readonly says: Partial<Pick<TarHeader, 'name' | 'linkName' | 'size' | 'uid' | 'gid'>>;
+  readonly records: readonly string[];
+}
 
-function extension(
-  header: TarHeader,
-  bytes: Buffer,
-  path: string,
-): { override: Override; records: readonly string[] } {
-  if (header.type === 'L') return { override: { name: untilZero(bytes) }, records: [] };
-  if (header.type === 'K') return { override: { linkName: untilZero(bytes) }, records: [] };
+/** The entry's header with its extensions; only a file has bytes behind it, whatever the header of another says. */
+function extended(header: TarHeader, extensions: readonly Extension[]): TarHeader {
+  const merged = extensions.reduce<TarHeader>((before, { says }) => ({ ...before, ...says }), header);
+  const type = merged.type === '\0' ? (merged.name.endsWith('/') ? '5' : '0') : merged.type;
+  return { ...merged, type, size: WITHOUT_CONTENT.includes(type) ? 0 : merged.size };
+}
+
+function extension(header: TarHeader, bytes: Buffer, path: string): Extension {
+  const { type } = header;
+  if (type === 'L') return { type, says: { name: untilZero(bytes) }, records: [] };
+  if (type === 'K') return { type, says: { linkName: untilZero(bytes) }, records: [] };
   const pax = decodePax(bytes);
+  // An empty value leaves what the header says.
+  const valueOf = (key: string): string | undefined => pax?.get(key) || undefined;
   const numbers = ['size', 'uid', 'gid'].flatMap((key) => {
-    const value = pax?.get(key);
+    const value = valueOf(key);
     return value === undefined ? [] : [[key, value] as const];
   });
   if (pax === undefined || numbers.some(([, value]) => !/^[0-9]{1,15}$/.test(value))) {
     throw invalid(path, header.name, 'is a broken PAX header');
   }
-  const name = pax.get('path');
-  const linkName = pax.get('linkpath');
-  const override: Override = {
+  const sparse = [...pax.keys()].find((key) => key.startsWith(SPARSE_RECORD));
+  if (sparse !== undefined)
+    throw invalid(path, header.name, `has ${JSON.stringify(sparse.slice(0, 300))}: a sparse file`);
+  const name = valueOf('path');
+  const linkName = valueOf('linkpath');
+  const says = {
     ...(name === undefined ? {} : { name }),
     ...(linkName === undefined ? {} : { linkName }),
     ...Object.fromEntries(numbers.map(([key, value]) => [key, Number(value)])),
   };
-  return { override, records: [...pax.keys()] };
+  return { type, says, records: [...pax.keys()] };
 }
 
 async function readExact(file: FileHandle, position: number, length: number, path: string, last: string) {

@@ -130,7 +130,7 @@ export class SnapshotService {
 
   /**
    * Commit. Throws NotFound (key, parent), AlreadyExists (name), FailedPrecondition (not active),
-   * InvalidArgument (another parent), DataLoss (its directory is gone). Never waits for Nix.
+   * InvalidArgument (another parent, a closure that is not the layer's), DataLoss (its directory is gone). Never waits for Nix.
    */
   commit(request: CommitRequest): Promise<void> {
     const { store, layout, executor, recovery, clock, mutex } = this.#deps;
@@ -141,7 +141,7 @@ export class SnapshotService {
       const parentKind = request.parent === request.key ? undefined : store.get(request.parent)?.kind;
       checkCommit(active, request, parentKind);
       checkIntact([active], layout);
-      const closure = recovery.closureAtCommit(active, request.labels);
+      const closure = await recovery.closureAtCommit(active, request.labels);
       // A Nix layer has a mount point for each store path; containerd holds its lock meanwhile.
       const usage = closure === undefined ? await diskUsage(layout.fs(active.id)) : undefined;
       await executor.run(planCommit(active, request, { now: clock.now(), usage, closure }));

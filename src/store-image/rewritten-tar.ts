@@ -1,17 +1,16 @@
 import { type Dirent, constants } from 'node:fs';
 import { lstat, open, readdir, readlink } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';
-import { pack, type Pack } from 'tar-stream';
 import { STORE_DIR } from '../closure/store-path.ts';
+import { encodeHeader, END_OF_TAR, paddingOf, type TarMemberHeader } from '../closure/tar-member.ts';
 import { messageOf, StatusError } from '../errors.ts';
-import { headerMode, ownerHeader } from '../image/perms.ts';
+import { ownerHeader } from '../image/perms.ts';
 import { compileExpressions } from './expressions.ts';
 import { goReplaceAll } from './go-replace.ts';
 import type { RewrittenPath } from './nix2container-json.ts';
 
-const MTIME = new Date(1000);
+const MTIME = 1;
 const PARENT_MODE = 0o755;
 const LINK_MODE = 0o777;
 /** Linux' PATH_MAX: nobody can unpack a longer name. */
@@ -19,6 +18,8 @@ const MAX_NAME = 4096;
 const MAX_MEMBERS = 500_000;
 /** Other work of the process waits no longer than this for one that makes a tar. */
 const TURN_MS = 10;
+/** So much is handed on at a time, in bytes. */
+const CHUNK = 256 * 1024;
 
 /**
  * The tar of store paths under other names, with other owners or modes, as nix2container makes such a layer: sorted by name,
@@ -29,30 +30,13 @@ const TURN_MS = 10;
  *   too long; ResourceExhausted for too many members; DataLoss for what cannot be read. Destroying it stops the work.
  */
 export function rewrittenTar(paths: readonly RewrittenPath[], realStoreDir: string): Readable {
-  const tar = pack();
-  write(paths, realStoreDir, tar).then(
-    () => tar.finalize(),
-    (error: unknown) => tar.destroy(error instanceof Error ? error : new Error(messageOf(error))),
-  );
-  return tar as unknown as Readable;
-}
-
-/** What is told of a member; owner 0:0 unless it is. */
-interface MemberHeader {
-  readonly name: string;
-  readonly type: 'directory' | 'file' | 'symlink';
-  readonly mode: number;
-  readonly mtime: Date;
-  readonly linkname?: string;
-  readonly uid?: number;
-  readonly gid?: number;
-  readonly uname?: string;
-  readonly gname?: string;
-  readonly pax?: Readonly<Record<string, string>>;
+  const given = new AbortController();
+  const tar = Readable.from(chunks(paths, realStoreDir, given.signal), { objectMode: false });
+  return tar.once('close', () => given.abort());
 }
 
 interface Member {
-  readonly header: MemberHeader;
+  readonly header: TarMemberHeader;
   /** Where its content is on this host. */
   readonly file?: string;
 }
@@ -60,43 +44,77 @@ interface Member {
 /** Resolves when it is the turn again of whoever makes a tar; fails when nobody wants the tar any more. */
 type Turn = () => Promise<void>;
 
-function turnsOf(tar: Pack): Turn {
+function turnsOf(given: AbortSignal): Turn {
   let since = performance.now();
   return async () => {
     if (performance.now() - since > TURN_MS) {
       await setImmediate();
       since = performance.now();
     }
-    if ((tar as unknown as Readable).destroyed) throw new StatusError('Cancelled', 'nobody reads the layer');
+    if (given.aborted) throw new StatusError('Cancelled', 'nobody reads the layer');
   };
 }
 
-async function write(paths: readonly RewrittenPath[], realStoreDir: string, tar: Pack): Promise<void> {
+/** The tar in chunks; no more of it is made than is read. */
+async function* chunks(
+  paths: readonly RewrittenPath[],
+  realStoreDir: string,
+  given: AbortSignal,
+): AsyncGenerator<Buffer, void> {
+  let blocks: Buffer[] = [];
+  let size = 0;
+  for await (const block of blocksOf(paths, realStoreDir, turnsOf(given))) {
+    blocks.push(block);
+    size += block.length;
+    if (size < CHUNK) continue;
+    yield Buffer.concat(blocks, size);
+    blocks = [];
+    size = 0;
+  }
+  yield Buffer.concat([...blocks, END_OF_TAR]);
+}
+
+async function* blocksOf(
+  paths: readonly RewrittenPath[],
+  realStoreDir: string,
+  turn: Turn,
+): AsyncGenerator<Buffer, void> {
   const members = new Map<string, Member>();
-  const turn = turnsOf(tar);
   for (const path of paths) await collect(path, realStoreDir, members, turn);
   // Those that are added are met in turn, and get their parents too.
   for (const name of members.keys()) {
     await turn();
     const parent = name.slice(0, Math.max(name.lastIndexOf('/'), 0));
     if (parent === '' || members.has(parent)) continue;
-    add(members, parent, { header: { name: parent, type: 'directory', mode: PARENT_MODE, mtime: MTIME } });
+    const header = {
+      path: parent,
+      kind: 'directory',
+      mode: PARENT_MODE,
+      mtime: MTIME,
+      slash: false,
+    } as const;
+    add(members, parent, { header });
   }
   for (const [, { header, file }] of [...members].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
     await turn();
-    if (file === undefined) tar.entry({ ...header, mode: headerMode(header.mode) }, '');
-    else await writeFile(tar, header, file);
+    if (file === undefined) yield* encodeHeader(header, 0);
+    else yield* fileBlocks(header, file);
   }
 }
 
-async function writeFile(tar: Pack, header: MemberHeader, file: string): Promise<void> {
+async function* fileBlocks(header: TarMemberHeader, file: string): AsyncGenerator<Buffer, void> {
   const handle = await opened(file);
   try {
     const { size } = await handle.stat();
-    await pipeline(
-      handle.createReadStream({ autoClose: false }),
-      tar.entry({ ...header, mode: headerMode(header.mode), size }),
-    );
+    yield* encodeHeader(header, size);
+    for (let at = 0; at < size; ) {
+      const length = Math.min(CHUNK, size - at);
+      const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
+      if (bytesRead === 0) throw new Error(`it has ${at} bytes instead of ${size}`);
+      yield buffer.subarray(0, bytesRead);
+      at += bytesRead;
+    }
+    yield paddingOf(size);
   } catch (error) {
     throw unreadable(file, error);
   } finally {
@@ -127,20 +145,26 @@ async function collect(
     });
     const type = stats.isDirectory() ? 'directory' : stats.isSymbolicLink() ? 'symlink' : 'file';
     if (type === 'file' && !stats.isFile()) throw unreadable(real, new Error('no file, directory or link'));
-    const linkname = type === 'symlink' ? await readlink(real) : undefined;
-    let header: MemberHeader = {
-      name,
-      type,
+    let header: TarMemberHeader = {
+      path: name,
+      kind: type,
       mode: type === 'symlink' ? LINK_MODE : stats.mode & 0o7777,
       mtime: MTIME,
-      ...(linkname === undefined ? {} : { linkname }),
+      slash: false,
+      ...(type === 'symlink' ? { target: await readlink(real) } : {}),
     };
     for (const { regex, mode, orMode = 0, uid, gid, uname, gname } of perms) {
       await turn();
       if (expressions.get(regex)?.matcher(source).find() !== true) continue;
+      const { records: _, ...before } = header;
+      const { pax: records, ...owner } = ownerHeader({ uid, gid, uname, gname });
       const changed = (mode ?? header.mode) | orMode;
-      const { pax: _, ...before } = header;
-      header = { ...before, ...ownerHeader({ uid, gid, uname, gname }), mode: changed };
+      header = {
+        ...before,
+        owner: { ...header.owner, ...owner },
+        mode: changed,
+        ...(records === undefined ? {} : { records }),
+      };
     }
     // The root of the image is no member of it.
     if (name !== '') add(members, name, type === 'file' ? { header, file: real } : { header });

@@ -9,7 +9,7 @@ import { startRegistry } from './support/registry.ts';
 import { eventually, Rig } from './support/rig.ts';
 
 const LOCAL = 'localhost/greeter:1';
-const FORGED = 'localhost/forged:1';
+const ORDINARY = 'localhost/ordinary:1';
 /** The directory itself. */
 const NOT_UNPACKED = 1;
 
@@ -37,18 +37,25 @@ for (const row of await matrix(['1.7', '2.4', ...inFull('2.3')])) {
       await removeImages(rig, remote);
     });
 
-    it('is unpacked when it is not what its annotation says', async () => {
+    it('is nobody else’s: an annotation that is not true is refused, and leaves other images as they are', async () => {
       await using rig = await Rig.up({ row });
       const made = await greeterClosure(rig);
       await rig.nix2container(['load', await ownImage(rig, made, LOCAL)]);
-      await rig.nix2container(['load', await forgedImage(rig)]);
-      // All that is in the layer is there, whatever its annotations say: another image may have the same layer.
-      const { stdout } = await runContainer(rig, { image: FORGED, id: 'forged' }, [
+      const annotations = await annotationsOf(rig);
+      const forged = await rig.nix2container(
+        ['load', await busyboxImage(rig, 'localhost/forged:1', annotations)],
+        { reject: false },
+      );
+      assert.notEqual(forged.exitCode, 0);
+      assert.match(forged.stderr, /annotations name the closure \S+, but what was unpacked is no Nix layer/);
+      await rig.nix2container(['load', await busyboxImage(rig, ORDINARY)]);
+      const listed = await runContainer(rig, { image: ORDINARY, id: 'ordinary' }, [
         '/bin/busybox',
-        'echo',
-        'in',
+        'ls',
+        '/',
       ]);
-      assert.equal(stdout, 'in');
+      assert.doesNotMatch(listed.stdout, /^nix$/m);
+      assert.match(listed.stdout, /^bin$/m);
     });
   });
 }
@@ -73,8 +80,8 @@ async function nixLayer(rig: Rig): Promise<string> {
   return lowest.split(' ', 1)[0] ?? '';
 }
 
-/** An image of one ordinary layer that has the annotations of the Nix layer that is there. */
-async function forgedImage(rig: Rig): Promise<string> {
+/** The annotations of the Nix layer that is there. */
+async function annotationsOf(rig: Rig): Promise<Readonly<Record<string, string>>> {
   const { stdout } = await rig.containerd.ctr([
     'snapshots',
     '--snapshotter',
@@ -83,13 +90,22 @@ async function forgedImage(rig: Rig): Promise<string> {
     await nixLayer(rig),
   ]);
   const { Labels: labels } = JSON.parse(stdout) as { Labels: Record<string, string> };
-  const annotations = Object.fromEntries(
-    Object.entries(labels).filter(([name]) => name.startsWith('containerd.io/snapshot/nix-')),
+  const annotations = Object.entries(labels).filter(([name]) =>
+    name.startsWith('containerd.io/snapshot/nix-'),
   );
-  assert.equal(Object.keys(annotations).length, 2);
-  const archive = '/tmp/images/forged.tar';
+  assert.equal(annotations.length, 2);
+  return Object.fromEntries(annotations);
+}
+
+/** An image of one ordinary layer. */
+async function busyboxImage(
+  rig: Rig,
+  name: string,
+  annotations: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const archive = '/tmp/images/busybox.tar';
   const layers = [{ entries: await busyboxEntries(rig.node), annotations }];
-  await rig.node.writeFile(archive, await ociArchive({ name: FORGED, layers }));
+  await rig.node.writeFile(archive, await ociArchive({ name, layers }));
   return archive;
 }
 

@@ -55,6 +55,7 @@ function prepare(nix: boolean): Maker {
       async work() {
         const { mounts } = await world.snapshots.Prepare({ snapshotter: 'nix', key, parent, labels });
         await world.fill(mounts, file.name, file.text);
+        if (nix) await world.mark(mounts);
       },
       done: () => model.snapshots.set(key, { kind: 'ACTIVE', parent, labels, file }),
     };
@@ -87,6 +88,7 @@ const commit: Maker = (world, model, random, number) => {
     await world.snapshots.Remove({ snapshotter: 'nix', key });
     const { mounts } = await world.snapshots.Prepare({ snapshotter: 'nix', key, parent, labels });
     await world.fill(mounts, file.name, file.text);
+    if (CLOSURE_ANNOTATION in labels) await world.mark(mounts);
     await world.snapshots.Commit({ snapshotter: 'nix', name, key, labels });
   };
   let lost = false;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CLOSURE_ANNOTATION } from '../../../src/closure/annotations.ts';
+import { LAYER_MARKER } from '../../../src/closure/recover.ts';
 import { errnoOf, messageOf, StatusError } from '../../../src/errors.ts';
 import { createRpcClient, type RpcClient, type ServiceClient } from '../../../src/rpc/client.ts';
 import { snapshots, status } from '../../../src/rpc/proto.ts';
@@ -89,6 +90,12 @@ export class World {
     const upper = mounts[0]?.options.find((option) => option.startsWith('upperdir='));
     const directory = upper?.slice('upperdir='.length) ?? mounts[0]?.source ?? '';
     await this.node.writeFile(`${directory}/${file}`, text);
+  }
+
+  /** Writes what makes the layer the Nix layer of {@link closure}. */
+  async mark(mounts: readonly { source: string; options: string[] }[]) {
+    await this.fill(mounts, LAYER_MARKER, `${this.closure}\n`);
+    await this.fill(mounts, `nix/store/${this.closure.slice('/nix/store/'.length)}`, '');
   }
 
   /**

@@ -9,9 +9,10 @@ import { encodeHeader, encodeMember, END_OF_TAR, type TarMember } from '../../..
 async function packed(members: readonly TarMember[]): Promise<Buffer> {
   const tar = pack();
   const bytes = buffer(tar);
-  for (const { path, kind, mode, target, content = '', mtime = 0, records } of members) {
+  for (const { path, kind, mode, target, content = '', mtime = 0, records, owner, slash = true } of members) {
     const header: Parameters<Pack['entry']>[0] = {
-      name: kind === 'directory' ? `${path}/` : path,
+      ...owner,
+      name: kind === 'directory' && slash ? `${path}/` : path,
       type: kind,
       mode,
       mtime: new Date(mtime * 1000),
@@ -45,6 +46,11 @@ const plain: fc.Arbitrary<TarMember> = fc.oneof(
   fc.record({ ...common, kind: fc.constant('file'), content: fc.string({ maxLength: 1200 }) }),
   fc.record({ ...common, kind: fc.constant('symlink'), target: path }),
 );
+const id = fc.integer({ min: 0, max: 2 ** 32 - 2 });
+const userName = fc.stringMatching(/^[a-z][a-z0-9_-]{0,31}$/);
+const owned = fc
+  .record({ member: plain, uid: id, gid: id, uname: userName, gname: userName, slash: fc.boolean() })
+  .map(({ member, slash, ...owner }): TarMember => ({ ...member, slash, owner }));
 const withRecords = fc.tuple(plain, records).map(([member, further]) => ({ ...member, records: further }));
 
 /** Members of every kind with a name, and a link to it. */
@@ -67,9 +73,9 @@ function encoded(members: readonly TarMember[]): Buffer {
 }
 
 describe('encodeMember', () => {
-  it('writes the bytes of tar-stream, whatever names, times and records', async () => {
+  it('writes the bytes of tar-stream, whatever names, owners, times and records', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.oneof(plain, withRecords), { maxLength: 4 }), async (members) => {
+      fc.asyncProperty(fc.array(fc.oneof(plain, owned, withRecords), { maxLength: 4 }), async (members) => {
         assert.deepEqual(encoded(members), await packed(members));
       }),
     );

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,6 +81,20 @@ describe('rewritten store paths', () => {
   it('are the same bytes each time', async () => {
     const paths = [{ path: PATH, rewrite: TO_ROOT, perms: [] }];
     assert.ok((await buffer(rewrittenTar(paths, store))).equals(await buffer(rewrittenTar(paths, store))));
+  });
+
+  it('are made no faster than they are read', async () => {
+    const many = mkdtempSync(join(tmpdir(), 'rewritten-tar-'));
+    const made = join(many, NAME);
+    mkdirSync(made);
+    for (let at = 0; at < 3000; at++) symlinkSync('x'.repeat(150), join(made, `${at}`.padStart(200, '0')));
+    const tar = rewrittenTar([{ path: PATH, rewrite: TO_ROOT, perms: [] }], many);
+    await once(tar, 'readable');
+    for (let turn = 0; turn < 1000; turn++) await setImmediate();
+    const ahead = tar.readableLength;
+    assert.ok(ahead > 0 && ahead < 1024 * 1024, `${ahead} bytes are made ahead`);
+    assert.ok((await buffer(tar)).length > 3000 * 1536);
+    rmSync(many, { recursive: true });
   });
 
   it('compile each expression once, leave others their turns, and stop when nobody reads them any more', async (t) => {
