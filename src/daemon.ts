@@ -13,6 +13,7 @@ import { overlayOptions, supportsIdMappedOverlay, whyNoRedirects } from './host/
 import { removeTree, snapshotNumber } from './host/snapshot-directory.ts';
 import type { ImageService } from './cri/open-image-service.ts';
 import type { Log } from './log.ts';
+import type { ObservedMetrics } from './metrics/observed.ts';
 import { refuseGoRoot } from './metadata/go-root.ts';
 import { LevelStore } from './metadata/level-store.ts';
 import { GcRoots } from './nix/gc-roots.ts';
@@ -39,6 +40,7 @@ import { ClosureRecovery } from './snapshot/recovery.ts';
 import { snapshotsService } from './snapshot/rpc.ts';
 import { SnapshotService } from './snapshot/service.ts';
 import { SnapshotIds } from './snapshot/snapshot-ids.ts';
+import { Readiness } from './status/readiness.ts';
 import { statusService } from './status/service.ts';
 import { openLayerDigests } from './store-image/open-layer-digests.ts';
 import type { ResolverParts } from './store-image/open-resolver.ts';
@@ -55,6 +57,11 @@ const DRAIN_MS = 10_000;
 
 /** Hundreds of containers need no collection; a burst beyond is followed by one as soon as it is over. */
 const MEMORY = { calls: 5000, restMs: 500 } as const;
+
+/** How long Nix's answer counts, and how long it may take. */
+const READINESS = { freshMs: 5000, patienceMs: 3000 } as const;
+/** Serves as soon as state is reconciled: a probe that restarts the daemon must not do so because of Nix. */
+const STATUS_SERVICE = 'nix_snapshotter.v1.Status';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -74,10 +81,12 @@ export async function startDaemon(
   await using undo = new AsyncDisposableStack();
   const layout = new Layout(config.root);
   const store = undo.use(await openMetadata(layout, log));
-  const nix = undo.use(openNixStore(nixOptions(config), { log, env: process.env }));
+  const observed = config.metrics.address === undefined ? undefined : await observedMetrics();
+  const onCollection = observed?.collection.bind(observed);
+  const nix = undo.use(openNixStore(nixOptions(config), { log, env: process.env, onCollection }));
   const queue = new RealiseQueue(
     { concurrency: config.nix.concurrency, graceMs: config.gc.grace },
-    { store: nix, log },
+    { store: nix, log, observer: observed?.observer('realise') },
   );
   undo.defer(() => queue.close());
   const background = new Background(log);
@@ -136,12 +145,13 @@ export async function startDaemon(
   });
   const problems = await reconcile({ store, layout, roots, cleanup, views, background, log });
 
-  const health = createHealth();
+  const readiness = undo.use(new Readiness(READINESS, { ask: (signal) => nix.answers(signal) }));
+  const health = createHealth(readiness, new Set([STATUS_SERVICE]));
   const diff = diffService({ gate: new UnpackGate({ store, layout, roots }), containerd });
   const memory = undo.use(new MemoryRelease(MEMORY));
   const usesResolver = config.resolver.address !== undefined || config.image_service.enable;
   const resolver = usesResolver
-    ? undo.use(await resolverOf(config, layout, { nix, queue, closures, log }))
+    ? undo.use(await resolverOf(config, layout, { nix, queue, closures, log }, observed))
     : undefined;
   const inFlight = () => [...queue.inFlight(), ...(resolver?.inFlight() ?? [])];
   const status = statusService({ config, store, roots, inFlight, nix, view: choice, problems });
@@ -153,7 +163,10 @@ export async function startDaemon(
   const server = createRpcServer({
     services: [snapshotsService(service, cleanup), diff, status, health.implementation, ...optional],
     log,
-    observe: () => memory.called(),
+    observe: (record) => {
+      memory.called();
+      observed?.rpc(record);
+    },
   });
   undo.defer(async () => {
     health.shutDown();
@@ -171,7 +184,15 @@ export async function startDaemon(
       ),
     );
   }
+  if (config.metrics.address !== undefined && observed !== undefined) {
+    const { startMetrics } = await import('./metrics/start.ts');
+    const mountedForUs = () => (overlays instanceof OverlayViews ? 0 : overlays.count);
+    const state = { store, layout, roots, inFlight, nix, view: choice, mountedForUs, problems };
+    const whyNotReady = () => readiness.whyNot();
+    undo.use(await startMetrics(config.metrics.address, { ...state, closures, observed, whyNotReady, log }));
+  }
   health.set('', 'SERVING');
+  health.set(STATUS_SERVICE, 'SERVING');
   health.set('containerd.services.snapshots.v1.Snapshots', 'SERVING');
   await server.listen(endpoint);
   log.info({ root: config.root, endpoint, view: choice.current, store: config.nix.store }, 'ready');
@@ -179,19 +200,28 @@ export async function startDaemon(
   return { [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
+async function observedMetrics(): Promise<ObservedMetrics> {
+  const { ObservedMetrics: Observed } = await import('./metrics/observed.ts');
+  return new Observed();
+}
+
 async function resolverOf(
   config: Config,
   { pulledRoots }: Layout,
-  deps: Omit<ResolverParts, 'builder' | 'lookup'>,
+  deps: Omit<ResolverParts, 'builder' | 'lookup' | 'observer'>,
+  observed: ObservedMetrics | undefined,
 ): Promise<Resolver> {
   const { openResolver } = await import('./store-image/open-resolver.ts');
   const { CacheLookup } = await import('./nix/cache-lookup.ts');
   const { DerivationBuilder } = await import('./nix/derivation-builder.ts');
   const { deadline: deadlineMs, build, build_timeout: timeoutMs } = config.resolver;
   const setup = { deadlineMs, build, graceMs: config.gc.grace, roots: pulledRoots };
-  const builder = new DerivationBuilder({ ...nixOptions(config), timeoutMs }, { ...deps, env: process.env });
+  const builder = new DerivationBuilder(
+    { ...nixOptions(config), timeoutMs },
+    { ...deps, env: process.env, onCollection: observed?.collection.bind(observed) },
+  );
   const lookup = new CacheLookup(nixOptions(config), process);
-  return await openResolver(setup, { ...deps, builder, lookup });
+  return await openResolver(setup, { ...deps, builder, lookup, observer: observed?.observer('build') });
 }
 
 /** Without a helper's socket binds are chosen at once, not by the first container. */

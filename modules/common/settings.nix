@@ -66,6 +66,7 @@ let
       ]) "never" "What this node may build.";
       build_timeout = key duration "1h" "How long a build or an evaluation may take.";
     };
+    metrics.address = key types.str null "Address and port, or unix socket, of metrics and probes; none without it.";
     prepare = {
       wait = key (types.enum [
         "prepare"

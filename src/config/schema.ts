@@ -28,11 +28,25 @@ const loopback = v.pipe(
     /^(127(\.\d{1,3}){3}|\[::1\]):\d{1,5}$/,
     'a loopback address with a port is expected, such as "127.0.0.1:7373"',
   ),
-  v.transform((text) => {
-    const colon = text.lastIndexOf(':');
-    return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ''), port: Number(text.slice(colon + 1)) };
-  }),
+  v.transform(hostAndPort),
   v.check(({ port }) => port <= 65_535, 'a port of at most 65535 is expected'),
+);
+
+/** Whoever reaches it may read figures, and no more: another host's Prometheus may. */
+const metricsEndpoint = v.union(
+  [
+    v.pipe(
+      absolutePath,
+      v.transform((path) => ({ path })),
+    ),
+    v.pipe(
+      v.string(),
+      v.regex(/^(\[[0-9a-fA-F:.]+\]|[0-9A-Za-z.-]+):\d{1,5}$/),
+      v.transform(hostAndPort),
+      v.check(({ port }) => port <= 65_535),
+    ),
+  ],
+  'an address with a port is expected, such as "127.0.0.1:9474", or the absolute path of a unix socket',
 );
 
 /** The configuration file; every key has a default. Documented in docs/configuration.md. */
@@ -110,6 +124,13 @@ export const configSchema = v.strictObject({
     }),
     {},
   ),
+  metrics: v.optional(
+    v.strictObject({
+      /** Address and port, or unix socket, of the HTTP server of metrics and probes; none without it. */
+      address: v.optional(metricsEndpoint),
+    }),
+    {},
+  ),
   prepare: v.optional(
     v.strictObject({
       /**
@@ -130,6 +151,11 @@ export const configSchema = v.strictObject({
     {},
   ),
 });
+
+function hostAndPort(text: string): { readonly host: string; readonly port: number } {
+  const colon = text.lastIndexOf(':');
+  return { host: text.slice(0, colon).replaceAll(/[[\]]/g, ''), port: Number(text.slice(colon + 1)) };
+}
 
 /** The checked configuration; durations in milliseconds. */
 export type Config = v.InferOutput<typeof configSchema>;

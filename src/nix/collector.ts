@@ -16,20 +16,20 @@ export function collectorSocket(realStoreDir: string): string {
  * decided about the path before. A collection listens before it reads the roots: one that does not listen yet finds a root
  * that was made before this call.
  *
- * @returns false when it still runs after `withinMs` milliseconds, or when the caller goes.
+ * @returns `nobody` when none runs; `runs` when it still does after `withinMs` milliseconds, or when the caller goes.
  */
 export async function spareFromCollection(
   socketPath: string,
   path: StorePath,
   withinMs: number,
   signal: AbortSignal | undefined,
-): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const giveUp = (): void => resolve(false);
+): Promise<'nobody' | 'ended' | 'runs'> {
+  const { promise, resolve } = Promise.withResolvers<'nobody' | 'ended' | 'runs'>();
+  const giveUp = (): void => resolve('runs');
   const socket = connect(socketPath, () => socket.write(`${path}\n`));
   const timer = setTimeout(giveUp, withinMs);
-  socket.resume().once('end', () => resolve(true));
-  socket.once('error', (error) => resolve(NOBODY.has(errnoOf(error))));
+  socket.resume().once('end', () => resolve('ended'));
+  socket.once('error', (error) => resolve(NOBODY.has(errnoOf(error)) ? 'nobody' : 'runs'));
   signal?.addEventListener('abort', giveUp, { once: true });
   try {
     return await promise;

@@ -4,7 +4,7 @@ import { parseStorePath, type StorePath, storePathName } from '../closure/store-
 import { StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { buildFailure, collectedError } from './failure.ts';
-import { isThere, spareRoot } from './keep-realised.ts';
+import { type CollectionSeen, isThere, spareRoot } from './keep-realised.ts';
 import { besideOf, environment, type NixStoreOptions, settingsOf } from './nix-options.ts';
 import { RealiseLog } from './realise-log.ts';
 import { rootArguments, rootExpression } from './root-expression.ts';
@@ -19,6 +19,8 @@ export interface DerivationBuilderOptions extends NixStoreOptions {
 export interface DerivationBuilderDeps {
   readonly nix: Pick<NixStore, 'realStoreDir' | 'valid'>;
   readonly env: NodeJS.ProcessEnv;
+  /** Told of garbage collections, for metrics. */
+  readonly onCollection?: ((seen: CollectionSeen) => void) | undefined;
   readonly log: Log;
 }
 
@@ -148,7 +150,8 @@ export class DerivationBuilder implements Pick<NixStore, 'realise' | 'removeRoot
     const realStoreDir = await this.#deps.nix.realStoreDir();
     const links = await linksOf(root);
     for (const link of links) {
-      await spareRoot(link, realStoreDir, { log: this.#deps.log, signal });
+      const { log, onCollection } = this.#deps;
+      await spareRoot(link, realStoreDir, { log, onCollection, signal });
       if (!(await isThere(link, realStoreDir))) return false;
     }
     return links.length > 0;
@@ -158,10 +161,10 @@ export class DerivationBuilder implements Pick<NixStore, 'realise' | 'removeRoot
   async #run(
     what: string,
     args: readonly string[],
-    { signal, onProgress }: RealiseOptions = {},
+    { signal, onProgress, onReceived }: RealiseOptions = {},
     { program = this.#program, input }: { readonly program?: string; readonly input?: string } = {},
   ): Promise<string> {
-    const log = new RealiseLog();
+    const log = new RealiseLog({ onReceived });
     const result = await runNix({
       program,
       args: [...args, ...this.#settings],

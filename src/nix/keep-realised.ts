@@ -21,6 +21,19 @@ export interface KeepRealisedDeps {
   readonly log: Log;
 }
 
+/** A garbage collection that ran while something was being rooted, and how long its end was waited for. */
+export interface CollectionSeen {
+  readonly milliseconds: number;
+  /** False when it was not waited for to its end. */
+  readonly hasEnded: boolean;
+}
+
+interface SpareRootDeps {
+  readonly log: Log;
+  readonly signal: AbortSignal | undefined;
+  readonly onCollection: ((seen: CollectionSeen) => void) | undefined;
+}
+
 /**
  * What {@link NixStore.realise} promises, whatever the backend: derivation files are only taken as part of another path's
  * closure; a failure leaves no root that was not there before; a closure that a garbage collection takes while it is being
@@ -62,12 +75,17 @@ export async function keepRealised(
 export async function spareRoot(
   root: string,
   realStoreDir: string,
-  { log, signal }: { readonly log: Log; readonly signal: AbortSignal | undefined },
+  { log, signal, onCollection }: SpareRootDeps,
 ): Promise<void> {
   if (!(await exists(root))) return;
   const path = (await readlink(root)) as StorePath;
   const socket = collectorSocket(realStoreDir);
-  if (await spareFromCollection(socket, path, COLLECTOR_WAIT_MS, signal)) return;
+  const since = performance.now();
+  const collection = await spareFromCollection(socket, path, COLLECTOR_WAIT_MS, signal);
+  if (collection === 'nobody') return;
+  const hasEnded = collection === 'ended';
+  onCollection?.({ milliseconds: performance.now() - since, hasEnded });
+  if (hasEnded) return;
   log.warn({ root }, 'a garbage collection still runs; its end is not waited for');
 }
 

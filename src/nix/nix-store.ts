@@ -3,9 +3,10 @@ import { parseStorePath, type StorePath } from '../closure/store-path.ts';
 import type { Log } from '../log.ts';
 import { argumentChunks } from './argument-chunks.ts';
 import { nixFailure, realiseFailure } from './failure.ts';
-import { isThere, keepRealised, spareRoot } from './keep-realised.ts';
+import { type CollectionSeen, isThere, keepRealised, spareRoot } from './keep-realised.ts';
 import { besideOf, environment, type NixStoreOptions, settingsOf } from './nix-options.ts';
 import { RealiseLog } from './realise-log.ts';
+import { NOBODYS_PATH } from './nobodys-path.ts';
 import { rootArguments, rootExpression } from './root-expression.ts';
 import { type NixResult, runNix } from './run-nix.ts';
 import { StoreLocation } from './store-location.ts';
@@ -15,6 +16,8 @@ import type { NixStore, RealiseOptions, ReferenceGraph } from './store.ts';
 export interface NixStoreDeps {
   readonly log: Log;
   readonly env: NodeJS.ProcessEnv;
+  /** Told of garbage collections, for metrics. */
+  readonly onCollection?: ((seen: CollectionSeen) => void) | undefined;
   /** Shared with another backend of the same store. */
   readonly location?: StoreLocation;
 }
@@ -30,6 +33,7 @@ export class NixStoreCli implements NixStore {
   readonly #env: Readonly<Record<string, string>>;
   readonly #settings: readonly string[];
   readonly #log: Log;
+  readonly #onCollection: NixStoreDeps['onCollection'];
   readonly #location: StoreLocation;
 
   /**
@@ -42,7 +46,13 @@ export class NixStoreCli implements NixStore {
     this.#env = environment(deps.env);
     this.#settings = settingsOf(options);
     this.#log = deps.log;
+    this.#onCollection = deps.onCollection;
     this.#location = deps.location ?? new StoreLocation(options, deps);
+  }
+
+  /** Asks about a path that nobody has. */
+  async answers(signal: AbortSignal): Promise<void> {
+    await this.#query(['--check-validity', '--print-invalid', NOBODYS_PATH], signal);
   }
 
   realStoreDir(): Promise<string> {
@@ -60,7 +70,8 @@ export class NixStoreCli implements NixStore {
       realise: (outputs) => this.#realiseOnce(outputs, root, options),
       survived: async () => {
         const realStoreDir = await this.realStoreDir();
-        await spareRoot(root, realStoreDir, { log: this.#log, signal: options.signal });
+        const [log, onCollection] = [this.#log, this.#onCollection];
+        await spareRoot(root, realStoreDir, { log, onCollection, signal: options.signal });
         return await isThere(root, realStoreDir);
       },
       closure: (outputs) => this.closure(outputs),
@@ -128,7 +139,7 @@ export class NixStoreCli implements NixStore {
     options: RealiseOptions,
     rootArgs: readonly string[],
   ): Promise<void> {
-    const log = new RealiseLog();
+    const log = new RealiseLog(options);
     const result = await runNix({
       program: this.#program,
       args: ['--realise', ...paths, ...rootArgs, ...STRUCTURED, ...this.#settings],
@@ -188,13 +199,14 @@ export class NixStoreCli implements NixStore {
     if (result.exitCode !== 0) throw realiseFailure(paths, result, log.record());
   }
 
-  async #query(args: readonly string[]): Promise<string> {
+  async #query(args: readonly string[], signal?: AbortSignal): Promise<string> {
     const log = new RealiseLog();
     const result: NixResult = await runNix({
       program: this.#program,
       args: [...args, ...this.#settings],
       env: this.#env,
       maxOutput: MAX_ANSWER,
+      ...(signal === undefined ? {} : { signal }),
       onLine: (line) => {
         log.add(line);
       },

@@ -3,7 +3,7 @@ import { StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { NixDaemonStore } from './daemon/daemon-store.ts';
 import type { NixStoreOptions } from './nix-options.ts';
-import { NixStoreCli } from './nix-store.ts';
+import { NixStoreCli, type NixStoreDeps } from './nix-store.ts';
 import { StoreLocation } from './store-location.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from './store.ts';
 
@@ -19,6 +19,8 @@ export interface BackendInUse {
 /** A {@link NixStore} that says how it works; disposing of it ends its connections. */
 export interface OpenNixStore extends NixStore, AsyncDisposable {
   readonly backend: BackendInUse;
+  /** Asks Nix for something small. Throws StatusError when it does not answer, or `signal` is aborted before it does. */
+  answers(signal: AbortSignal): Promise<void>;
 }
 
 export interface OpenNixStoreOptions extends NixStoreOptions {
@@ -35,7 +37,7 @@ const RETRY_MS = 60_000;
  */
 export function openNixStore(
   options: OpenNixStoreOptions,
-  deps: { readonly log: Log; readonly env: NodeJS.ProcessEnv },
+  deps: Omit<NixStoreDeps, 'location'>,
 ): OpenNixStore {
   const shared = { ...deps, location: new StoreLocation(options, deps) };
   return new ChosenStore(options.backend, {
@@ -96,6 +98,10 @@ class ChosenStore implements OpenNixStore {
     return await this.#use((store) => store.referenceGraph(paths));
   }
 
+  async answers(signal: AbortSignal): Promise<void> {
+    await this.#use((store) => store.answers(signal));
+  }
+
   removeRoot(root: string): Promise<void> {
     return this.#daemon.removeRoot(root);
   }
@@ -105,7 +111,7 @@ class ChosenStore implements OpenNixStore {
   }
 
   /** @param work can be repeated. */
-  async #use<T>(work: (store: NixStore) => Promise<T>): Promise<T> {
+  async #use<T>(work: (store: NixDaemonStore | NixStoreCli) => Promise<T>): Promise<T> {
     if (this.#choice === 'daemon') return await work(this.#daemon);
     if (this.#choice === 'nix-store') return await work(this.#cli);
     const fellBack = this.#inUse.name === 'nix-store';

@@ -29,6 +29,8 @@ export class RealiseJob implements RealiseInFlight {
   /** The root that the job makes: the first caller's. */
   readonly root: string;
   readonly startedAt: number;
+  /** By the clock of {@link performance}. */
+  readonly queuedAt = performance.now();
   readonly controller = new AbortController();
   state: 'queued' | 'running' = 'queued';
   progress = NOTHING_YET;

@@ -1,5 +1,5 @@
 import { ACTIVITY, cleanText, LEVEL, type LogLine, parseLogLine, RESULT } from './log-line.ts';
-import type { RealiseProgress } from './store.ts';
+import type { RealiseProgress, ReceivedListener } from './store.ts';
 
 /** What is kept of a Nix run's messages to explain a failure; bounded whatever Nix prints. */
 export interface RealiseRecord {
@@ -28,8 +28,16 @@ const FINISHED_DOWNLOAD = /^finished download of '([^']*)'; curl status = \d+, H
 
 interface Activity {
   readonly type: number;
+  /** Of a path that is copied: where from. */
+  readonly substituter: string | undefined;
   done: number;
+  expected: number;
+  /** Bytes that all copies within this activity are going to have. */
+  bytesExpected: number;
 }
+
+/** Nix tells how far a copy is when it has so many bytes more, and not when it ends (nix `src/libstore/store-api.cc`). */
+const COPY_STEP = 64 * 1024;
 
 /** Folds the log of a Nix process into its progress and into what explains a failure. */
 export class RealiseLog {
@@ -40,10 +48,15 @@ export class RealiseLog {
   readonly #unknownPaths: string[] = [];
   readonly #httpStatus = new Map<string, number>();
   #listsUnknownPaths = false;
-  #bytesOfEnded = 0;
-  #pathsDone = 0;
-  #pathsTotal = 0;
-  #bytesTotal = 0;
+  readonly #onReceived: ReceivedListener | undefined;
+  /** The substituter of the copy that ended last. */
+  #receivedFrom: string | undefined;
+  /** Of activities that have ended. */
+  readonly #ended = { bytesDone: 0, bytesTotal: 0, pathsDone: 0, pathsTotal: 0 };
+
+  constructor({ onReceived }: { readonly onReceived?: ReceivedListener | undefined } = {}) {
+    this.#onReceived = onReceived;
+  }
 
   /** Takes one line of stderr; true when the progress may have changed. */
   add(text: string): boolean {
@@ -68,17 +81,18 @@ export class RealiseLog {
   }
 
   progress(): RealiseProgress {
-    let bytesDone = this.#bytesOfEnded;
-    for (const activity of this.#activities.values()) {
-      if (activity.type === ACTIVITY.copyPath) bytesDone += activity.done;
+    let { bytesDone, bytesTotal, pathsDone, pathsTotal } = this.#ended;
+    for (const { type, done, expected, bytesExpected } of this.#activities.values()) {
+      bytesTotal += bytesExpected;
+      if (type === ACTIVITY.copyPath) bytesDone += done;
+      if (type !== ACTIVITY.copyPaths) continue;
+      pathsDone += done;
+      pathsTotal += expected;
     }
-    return {
-      pathsDone: this.#pathsDone,
-      pathsTotal: this.#pathsTotal,
-      bytesDone,
-      bytesTotal: Math.max(this.#bytesTotal, bytesDone),
-      substituters: [...this.#substituters],
-    };
+    // Nix says nothing of how far a small path is.
+    if (pathsTotal > 0 && pathsDone === pathsTotal) bytesDone = Math.max(bytesDone, bytesTotal);
+    bytesTotal = Math.max(bytesTotal, bytesDone);
+    return { pathsDone, pathsTotal, bytesDone, bytesTotal, substituters: [...this.#substituters] };
   }
 
   record(): RealiseRecord {
@@ -117,7 +131,9 @@ export class RealiseLog {
       return true;
     }
     if (this.#activities.size < TRACKED_ACTIVITIES) {
-      this.#activities.set(line.id, { type, done: 0 });
+      const from = type === ACTIVITY.copyPath ? fields[1] : undefined;
+      const substituter = typeof from === 'string' ? from.slice(0, KEPT_TEXT) : undefined;
+      this.#activities.set(line.id, { type, substituter, done: 0, expected: 0, bytesExpected: 0 });
     }
     return false;
   }
@@ -126,9 +142,27 @@ export class RealiseLog {
     const activity = this.#activities.get(id);
     if (activity === undefined) return false;
     this.#activities.delete(id);
-    if (activity.type !== ACTIVITY.copyPath) return false;
-    this.#bytesOfEnded += activity.done;
+    const ended = this.#ended;
+    const { type, done, expected, bytesExpected, substituter } = activity;
+    if (type === ACTIVITY.copyPaths) {
+      ended.pathsDone += done;
+      ended.pathsTotal += expected;
+    }
+    if (bytesExpected > 0) {
+      ended.bytesTotal += bytesExpected;
+      // What Nix never told of small paths.
+      if (ended.pathsDone === ended.pathsTotal) this.#receive(ended.bytesTotal - ended.bytesDone);
+    }
+    if (type !== ACTIVITY.copyPath) return false;
+    this.#receivedFrom = substituter;
+    this.#receive(expected - done <= COPY_STEP ? expected : done);
     return true;
+  }
+
+  #receive(bytes: number, paths = 0): void {
+    this.#ended.bytesDone += Math.max(0, bytes);
+    if (this.#receivedFrom === undefined || (bytes <= 0 && paths <= 0)) return;
+    this.#onReceived?.(this.#receivedFrom, Math.max(0, bytes), paths);
   }
 
   #result(line: LogLine & { kind: 'result' }): boolean {
@@ -141,16 +175,13 @@ export class RealiseLog {
     }
     if (activity === undefined || typeof first !== 'number' || typeof second !== 'number') return false;
     if (line.type === RESULT.setExpected && first === ACTIVITY.copyPath) {
-      this.#bytesTotal = Math.max(this.#bytesTotal, second);
+      activity.bytesExpected = Math.max(activity.bytesExpected, second);
       return true;
     }
     if (line.type !== RESULT.progress) return false;
-    if (activity.type === ACTIVITY.copyPaths) {
-      this.#pathsDone = Math.max(this.#pathsDone, first);
-      this.#pathsTotal = Math.max(this.#pathsTotal, second);
-      return true;
-    }
+    if (activity.type === ACTIVITY.copyPaths) this.#receive(0, first - activity.done);
     activity.done = first;
-    return activity.type === ACTIVITY.copyPath;
+    activity.expected = second;
+    return activity.type === ACTIVITY.copyPath || activity.type === ACTIVITY.copyPaths;
   }
 }

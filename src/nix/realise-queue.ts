@@ -3,6 +3,7 @@ import type { StorePath } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { KeptRoots } from './kept-roots.ts';
+import type { RealiseObserver } from './realise-observer.ts';
 import { closureKey, describeProgress, RealiseJob, type RealiseInFlight } from './realise-job.ts';
 import type { NixStore } from './store.ts';
 import { waitFor } from './wait-for.ts';
@@ -17,6 +18,7 @@ export interface RealiseQueueOptions {
 export interface RealiseQueueDeps {
   readonly store: Pick<NixStore, 'realise' | 'removeRoot'>;
   readonly log: Log;
+  readonly observer?: RealiseObserver | undefined;
 }
 
 export interface RealiseCall {
@@ -33,6 +35,7 @@ export interface RealiseCall {
 export class RealiseQueue {
   readonly #store: RealiseQueueDeps['store'];
   readonly #log: Log;
+  readonly #observer: RealiseObserver | undefined;
   readonly #limit: LimitFunction;
   readonly #kept: KeptRoots;
   readonly #jobs = new Map<string, RealiseJob>();
@@ -43,6 +46,7 @@ export class RealiseQueue {
   constructor(options: RealiseQueueOptions, deps: RealiseQueueDeps) {
     this.#store = deps.store;
     this.#log = deps.log;
+    this.#observer = deps.observer;
     this.#limit = pLimit(options.concurrency);
     this.#kept = new KeptRoots({ graceMs: options.graceMs }, deps);
   }
@@ -124,15 +128,21 @@ export class RealiseQueue {
 
   async #run(job: RealiseJob): Promise<void> {
     const { signal } = job.controller;
+    let since: number | undefined;
+    let failure: unknown;
     try {
       signal.throwIfAborted();
       job.state = 'running';
+      since = performance.now();
+      this.#observer?.began(since - job.queuedAt);
       const onProgress = (progress: RealiseJob['progress']): void => {
         job.progress = progress;
       };
-      await this.#store.realise(job.paths, job.root, { signal, onProgress });
+      const onReceived = this.#observer?.received;
+      await this.#store.realise(job.paths, job.root, { signal, onProgress, onReceived });
       if (job.rootOwners === 0) this.#kept.keep(job.root, job.key);
     } catch (error) {
+      failure = error;
       if (job.rootKept) this.#kept.keep(job.root, job.key);
       if (job.waiters === 0 && !signal.aborted) {
         this.#log.warn(
@@ -143,6 +153,10 @@ export class RealiseQueue {
       throw this.#closing.signal.aborted ? stopping() : error;
     } finally {
       this.#forget(job);
+      if (since !== undefined) {
+        const asked = job.progress.substituters.length;
+        this.#observer?.ended({ milliseconds: performance.now() - since, error: failure, asked });
+      }
     }
   }
 

@@ -10,6 +10,9 @@ export interface RealiseProgress {
   readonly substituters: readonly string[];
 }
 
+/** Told of what came from a substituter: so many bytes (unpacked) more, and so many whole store paths. */
+export type ReceivedListener = (substituter: string, bytes: number, paths: number) => void;
+
 /** Paths with what they refer to. */
 export type ReferenceGraph = ReadonlyMap<StorePath, readonly StorePath[]>;
 
@@ -17,6 +20,7 @@ export interface RealiseOptions {
   /** Stops the work. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: RealiseProgress) => void;
+  readonly onReceived?: ReceivedListener | undefined;
 }
 
 /**

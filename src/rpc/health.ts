@@ -14,28 +14,54 @@ export interface Health {
   shutDown(): void;
 }
 
-/** The standard health service (https://github.com/grpc/grpc/blob/master/doc/health-checking.md). */
-export function createHealth(): Health {
+/** What a service needs besides itself in order to serve. */
+export interface HealthCondition {
+  /** Why it does not hold; undefined when it does. Bounded in time. */
+  whyNot(): Promise<string | undefined>;
+  /** Calls `changed` when the answer is another one, until the result is disposed of. */
+  watch(changed: () => void): Disposable;
+}
+
+/**
+ * The standard health service (https://github.com/grpc/grpc/blob/master/doc/health-checking.md).
+ *
+ * @param condition services are `SERVING` only while it holds, but for those in `unconditional`.
+ */
+export function createHealth(
+  condition: HealthCondition = { whyNot: async () => undefined, watch: () => new DisposableStack() },
+  unconditional: ReadonlySet<string> = new Set(),
+): Health {
   const statuses = new Map<string, ServingStatus>();
   const changes = new EventEmitter().setMaxListeners(0);
   const shutdown = new AbortController();
 
+  const statusOf = async (service: string): Promise<ServingStatus | undefined> => {
+    if (statuses.get(service) !== 'SERVING' || unconditional.has(service)) return statuses.get(service);
+    const reason = await condition.whyNot();
+    // It may have been set meanwhile.
+    return reason === undefined ? statuses.get(service) : 'NOT_SERVING';
+  };
+
   async function* watch(service: string, signal: AbortSignal): AsyncGenerator<HealthCheckResponseInput> {
-    const current = (): HealthCheckResponseServingStatus => statuses.get(service) ?? 'SERVICE_UNKNOWN';
+    const current = async (): Promise<HealthCheckResponseServingStatus> =>
+      (await statusOf(service)) ?? 'SERVICE_UNKNOWN';
     const ended = AbortSignal.any([signal, shutdown.signal]);
     if (ended.aborted) return;
     const changed = on(changes, 'change', { signal: ended });
+    const watching = condition.watch(() => changes.emit('change'));
     try {
-      let told = current();
+      let told = await current();
       yield { status: told };
       for await (const _ of changed) {
-        if (current() === told) continue;
-        told = current();
+        const now = await current();
+        if (now === told) continue;
+        told = now;
         yield { status: told };
       }
     } catch (error) {
       if (!ended.aborted) throw error;
     } finally {
+      watching[Symbol.dispose]();
       await changed.return?.();
     }
   }
@@ -43,7 +69,7 @@ export function createHealth(): Health {
   return {
     implementation: implement(health, {
       async Check({ service }) {
-        const status = statuses.get(service);
+        const status = await statusOf(service);
         if (status !== undefined) return { status };
         throw new StatusError('NotFound', `service ${JSON.stringify(service.slice(0, 300))}: not found`);
       },

@@ -5,6 +5,7 @@ import type { Log } from '../log.ts';
 import type { DerivationBuilder } from '../nix/derivation-builder.ts';
 import { isDerivation } from '../nix/keep-realised.ts';
 import { KeptRoots } from '../nix/kept-roots.ts';
+import type { RealiseObserver } from '../nix/realise-observer.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
 import { type RealiseCall, RealiseQueue } from '../nix/realise-queue.ts';
 import { SharedWork } from '../nix/shared-work.ts';
@@ -25,6 +26,7 @@ export interface BuiltPathsDeps {
   readonly builder: Pick<DerivationBuilder, 'realise' | 'removeRoot' | 'outputs' | 'instantiate'>;
   readonly roots: Pick<PulledRoots, 'link' | 'linkOfFlake'>;
   readonly log: Log;
+  readonly observer?: RealiseObserver | undefined;
 }
 
 /** Builds use every core that Nix gives them. */
@@ -47,8 +49,9 @@ export class BuiltPaths implements AsyncDisposable {
   constructor(options: BuiltPathsOptions, deps: BuiltPathsDeps) {
     this.#options = options;
     this.#deps = deps;
-    const { builder: store, log } = deps;
-    this.#queue = new RealiseQueue({ concurrency: CONCURRENCY, graceMs: options.graceMs }, { store, log });
+    const { builder: store, log, observer } = deps;
+    const { graceMs } = options;
+    this.#queue = new RealiseQueue({ concurrency: CONCURRENCY, graceMs }, { store, log, observer });
     this.#evaluated = new KeptRoots(options, { store, log });
     this.#evaluations = new SharedWork(
       { concurrency: EVALUATIONS },

@@ -3,6 +3,7 @@ import { makeDirectories } from '../host/make-directories.ts';
 import type { Log } from '../log.ts';
 import type { CacheLookup } from '../nix/cache-lookup.ts';
 import type { DerivationBuilder } from '../nix/derivation-builder.ts';
+import type { RealiseObserver } from '../nix/realise-observer.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
 import type { NixStore } from '../nix/store.ts';
 import { BuiltPaths, type BuildPolicy } from './built-paths.ts';
@@ -25,6 +26,8 @@ export interface ResolverParts {
   readonly queue: RealiseQueue;
   readonly closures: ClosureReader;
   readonly log: Log;
+  /** Told of builds. */
+  readonly observer?: RealiseObserver | undefined;
 }
 
 /** Makes the resolver that every door asks, and takes over what an earlier run had rooted. */

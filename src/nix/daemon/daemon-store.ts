@@ -6,9 +6,10 @@ import { StatusError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { nixFailure } from '../failure.ts';
 import { linkRoot } from '../gc-root-link.ts';
-import { isThere, keepRealised, spareRoot } from '../keep-realised.ts';
+import { type CollectionSeen, isThere, keepRealised, spareRoot } from '../keep-realised.ts';
 import { LEVEL } from '../log-line.ts';
 import { besideOf, environment, type NixStoreOptions, overridesOf, settingsOf } from '../nix-options.ts';
+import { NOBODYS_PATH } from '../nobodys-path.ts';
 import { RealiseLog } from '../realise-log.ts';
 import { StoreLocation } from '../store-location.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from '../store.ts';
@@ -24,6 +25,8 @@ import { connectSocket, spawnDaemon, type Transport } from './transport.ts';
 export interface NixDaemonStoreDeps {
   readonly log: Log;
   readonly env: NodeJS.ProcessEnv;
+  /** Told of garbage collections, for metrics. */
+  readonly onCollection?: ((seen: CollectionSeen) => void) | undefined;
   /** Shared with another backend of the same store. */
   readonly location?: StoreLocation;
 }
@@ -46,6 +49,7 @@ const PIPELINED = 256;
 export class NixDaemonStore implements NixStore, AsyncDisposable {
   readonly #options: NixStoreOptions;
   readonly #log: Log;
+  readonly #onCollection: NixDaemonStoreDeps['onCollection'];
   readonly #env: NodeJS.ProcessEnv;
   readonly #location: StoreLocation;
   readonly #pool: ConnectionPool;
@@ -59,6 +63,7 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
   constructor(options: NixStoreOptions, deps: NixDaemonStoreDeps) {
     this.#options = options;
     this.#log = deps.log;
+    this.#onCollection = deps.onCollection;
     this.#env = deps.env;
     this.#location = deps.location ?? new StoreLocation(options, deps);
     this.#pool = new ConnectionPool({ size: POOLED, keptMs: KEPT_MS }, { open: () => this.connect() });
@@ -92,6 +97,11 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
   /** Sees to it that there is a connection; throws as {@link connect}. */
   async reach(): Promise<void> {
     await this.#pool.use(() => Promise.resolve());
+  }
+
+  /** Asks about a path that nobody has. */
+  async answers(signal: AbortSignal): Promise<void> {
+    await this.#ask('IsValidPath', (connection) => connection.ask(isValidPath(NOBODYS_PATH), { signal }));
   }
 
   realStoreDir(): Promise<string> {
@@ -232,7 +242,8 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
   }
 
   async #spare(root: string, signal: AbortSignal | undefined): Promise<void> {
-    await spareRoot(root, await this.realStoreDir(), { log: this.#log, signal });
+    const [log, onCollection] = [this.#log, this.#onCollection];
+    await spareRoot(root, await this.realStoreDir(), { log, onCollection, signal });
   }
 
   async #ask<T>(what: string, question: (connection: DaemonConnection) => Promise<T>): Promise<T> {

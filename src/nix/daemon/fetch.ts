@@ -79,7 +79,7 @@ export class Fetcher {
 
   async #fetchAnew(work: Work, tries = TRIES): Promise<void> {
     const { outputs, options } = work;
-    const log = new RealiseLog();
+    const log = new RealiseLog(options);
     try {
       await this.#attempt(await this.#deps.connect(runOptions(options)), work, log);
     } catch (error) {
@@ -94,7 +94,11 @@ export class Fetcher {
     }
   }
 
-  async #attempt(connection: DaemonConnection, work: Work, log = new RealiseLog()): Promise<void> {
+  async #attempt(
+    connection: DaemonConnection,
+    work: Work,
+    log = new RealiseLog(work.options),
+  ): Promise<void> {
     const { outputs, root, options } = work;
     const run = runOptions(options, (line) => {
       if (log.take(line)) options.onProgress?.(log.progress());

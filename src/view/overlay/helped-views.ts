@@ -104,6 +104,11 @@ export class HelpedViews implements ClosureViews, Disposable {
     });
   }
 
+  /** Views that the helper keeps mounted for us. */
+  get count(): number {
+    return this.#leases.size;
+  }
+
   /** Nothing is lost by a restart of the host: the next container asks again. */
   isLost(): boolean {
     return false;
