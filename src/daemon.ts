@@ -20,6 +20,7 @@ import { GcRoots } from './nix/gc-roots.ts';
 import { nixOptions } from './nix/configured.ts';
 import { openNixStore } from './nix/open-store.ts';
 import { RealiseQueue } from './nix/realise-queue.ts';
+import { RetiredRoots } from './nix/retired-roots.ts';
 import type { NixStore } from './nix/store.ts';
 import { diffService } from './diff/service.ts';
 import { createRpcClient } from './rpc/client.ts';
@@ -96,9 +97,14 @@ export async function startDaemon(
   const closures = new ClosureReader({ realStoreDir });
   const gcRoots = new GcRoots({ directory: layout.gcRoots });
   const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
+  const retired = new RetiredRoots(
+    { graceMs: config.gc.grace, minFreePercent: config.gc.min_free_percent },
+    { gcRoots, realStoreDir, log },
+  );
+  undo.defer(() => retired.close());
   const roots = new LayerRoots(
     { deadlineMs: config.prepare.deadline, rooted },
-    { queue, gcRoots, check: new ClosureCheck({ closures, store: nix }), log },
+    { queue, gcRoots, retired, check: new ClosureCheck({ closures, store: nix }), log },
   );
   const ids = new SnapshotIds(store);
   const mutex = new KeyedMutex();
@@ -154,7 +160,7 @@ export async function startDaemon(
     ? undo.use(await resolverOf(config, layout, { nix, queue, closures, log }, observed))
     : undefined;
   const inFlight = () => [...queue.inFlight(), ...(resolver?.inFlight() ?? [])];
-  const status = statusService({ config, store, roots, inFlight, nix, view: choice, problems });
+  const status = statusService({ config, store, roots, retired, inFlight, nix, view: choice, problems });
   const imageService =
     resolver !== undefined && config.image_service.enable
       ? undo.use(await imageServiceOf(config, { resolver, nix, log }))

@@ -74,7 +74,10 @@ let
       ]) "prepare" "Where the unpacking of a Nix layer waits for Nix.";
       deadline = key duration "5m" "How long a call waits for a realise.";
     };
-    gc.grace = key duration "1h" "How long paths stay rooted that no snapshot needs yet.";
+    gc = {
+      grace = key duration "1h" "How long paths stay rooted that no snapshot needs.";
+      min_free_percent = key (types.ints.between 0 100) 15 "While less of the store's file system is free, what was in use is not kept for the grace period.";
+    };
   };
 
   # What modules have to know when the file does not say it.

@@ -805,6 +805,7 @@ export interface StatusResponse {
   snapshots: SnapshotCounts | null;
   nix_layers: bigint;
   gc_roots: bigint;
+  retired_gc_roots: bigint;
   realises: Realise[];
   problems: string[];
 }
@@ -820,6 +821,7 @@ export interface StatusResponseInput {
   snapshots?: SnapshotCountsInput | null;
   nix_layers?: bigint | null;
   gc_roots?: bigint | null;
+  retired_gc_roots?: bigint | null;
   realises?: readonly RealiseInput[] | null;
   problems?: readonly string[] | null;
 }

@@ -145,8 +145,13 @@ export const configSchema = v.strictObject({
   ),
   gc: v.optional(
     v.strictObject({
-      /** How long paths stay rooted that no snapshot needs yet: after a pull, or a realise that nobody waited for to the end. */
+      /**
+       * How long paths stay rooted that no snapshot needs: after the last use, after a pull, or a realise that nobody waited for
+       * to the end.
+       */
       grace: v.optional(duration, '1h'),
+      /** While less of the store's file system is free, in percent, what was in use is not kept for the grace period. */
+      min_free_percent: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(100)), 15),
     }),
     {},
   ),

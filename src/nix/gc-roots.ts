@@ -1,5 +1,5 @@
-import { readdir, rm } from 'node:fs/promises';
-import { lstatSync } from 'node:fs';
+import { lstatSync, readlinkSync } from 'node:fs';
+import { lutimes, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 
@@ -25,6 +25,21 @@ export class GcRoots {
   /** True when the root's symlink is there, whether or not what it names still is. */
   has(id: number): boolean {
     return lstatSync(this.link(id), { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
+  }
+
+  /** What a snapshot's root names, and the time noted on it in milliseconds since 1970; undefined without a root. */
+  read(id: number): { readonly target: string; readonly usedAt: number } | undefined {
+    const link = this.link(id);
+    const stat = lstatSync(link, { throwIfNoEntry: false });
+    if (stat?.isSymbolicLink() !== true) return undefined;
+    return { target: readlinkSync(link), usedAt: stat.mtimeMs };
+  }
+
+  /** Notes now as the time of the last use on a snapshot's root; none is no error. */
+  async noteUse(id: number): Promise<void> {
+    if (!this.has(id)) return;
+    const now = new Date();
+    await this.#named(() => lutimes(this.link(id), now, now));
   }
 
   /** Ids of snapshots that have something here, ascending. */

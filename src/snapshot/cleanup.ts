@@ -65,7 +65,7 @@ export class Cleanup {
         );
       }
     }
-    await roots.removeOrphans(rooted, inUse);
+    await roots.retireOrphans(rooted, inUse);
     for (const problem of problems) log.error({ problem }, 'clean-up left something');
     return [...problems, ...(await views.collect())];
   }

@@ -74,6 +74,8 @@ export class Executor {
         return Promise.resolve();
       },
       'remove-roots': ({ id }) => roots.release(id),
+      'note-use': ({ id }) => roots.noteUse(id),
+      'retire-roots': ({ id }) => roots.retire(id),
     };
   }
 

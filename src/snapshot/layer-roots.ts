@@ -5,6 +5,7 @@ import type { StorePath } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { GcRoots } from '../nix/gc-roots.ts';
+import type { RetiredRoots } from '../nix/retired-roots.ts';
 import type { RealiseQueue } from '../nix/realise-queue.ts';
 import { waitFor } from '../nix/wait-for.ts';
 
@@ -18,6 +19,7 @@ export interface LayerRootsOptions {
 export interface LayerRootsDeps {
   readonly queue: RealiseQueue;
   readonly gcRoots: GcRoots;
+  readonly retired: Pick<RetiredRoots, 'retire' | 'has'>;
   readonly check: Pick<ClosureCheck, 'check'>;
   readonly log: Log;
 }
@@ -48,8 +50,9 @@ export class LayerRoots {
     return this.#rooted.size;
   }
 
+  /** Looks at the disk as well: who removes links by hand does not tell us. */
   isRooted(id: number): boolean {
-    return this.#rooted.has(id);
+    return this.#rooted.has(id) && this.#deps.gcRoots.has(id);
   }
 
   /**
@@ -94,12 +97,34 @@ export class LayerRoots {
    * caller that gave up.
    */
   async release(id: number): Promise<void> {
+    if (await this.#disown(id)) await this.#deps.gcRoots.remove(id);
+  }
+
+  /**
+   * Notes on the root of a snapshot that it is in use until now. A root that cannot be written to does not keep anybody from
+   * removing the snapshot.
+   */
+  async noteUse(id: number): Promise<void> {
+    try {
+      await this.#deps.gcRoots.noteUse(id);
+    } catch (error) {
+      this.#deps.log.warn({ id, error: messageOf(error) }, 'cannot note the last use of a GC root');
+    }
+  }
+
+  /** As {@link release}, for a snapshot that was in use: its root is kept for the grace period after {@link noteUse}. */
+  async retire(id: number): Promise<void> {
+    if (await this.#disown(id)) await this.#deps.retired.retire(id);
+  }
+
+  /** Ends what goes on for a snapshot; says whether its root is nobody's then. */
+  async #disown(id: number): Promise<boolean> {
     const { queue, gcRoots } = this.#deps;
     const work = this.#works.get(id);
     work?.released.abort();
     await work?.done.catch(() => {});
     this.#rooted.delete(id);
-    if (!queue.roots().has(gcRoots.link(id))) await gcRoots.remove(id);
+    return !queue.roots().has(gcRoots.link(id));
   }
 
   /** The one piece of work that roots a stored snapshot; a failure is logged here, whoever else waits. */
@@ -152,14 +177,13 @@ export class LayerRoots {
   }
 
   /**
-   * Removes the roots of snapshots that are not in use, but not those kept for the retry of a caller that gave up.
+   * Retires the roots of snapshots that are not in use, but not those kept for the retry of a caller that gave up.
    *
    * @param listed from {@link list}, called before `inUse` was: a snapshot that is made meanwhile is in neither or in both.
    */
-  async removeOrphans(listed: readonly number[], inUse: ReadonlySet<number>): Promise<void> {
-    const { gcRoots, queue } = this.#deps;
+  async retireOrphans(listed: readonly number[], inUse: ReadonlySet<number>): Promise<void> {
     for (const id of listed) {
-      if (!inUse.has(id) && !queue.roots().has(gcRoots.link(id))) await this.release(id);
+      if (!inUse.has(id) && !this.#deps.retired.has(id)) await this.retire(id);
     }
   }
 }

@@ -180,7 +180,8 @@ export function checkCommit(
 }
 
 /**
- * Remove: metadata first, then what it described.
+ * Remove: metadata first, then what it described. The time of the last use comes before: the root of a snapshot that is gone is
+ * kept for the grace period after it, whatever ends the daemon in between.
  *
  * @param removed what is known of the snapshot: its record, or of a degraded one the id at most.
  */
@@ -193,11 +194,11 @@ export function planRemove(
   const closure = isRecord ? removed.closure : undefined;
   const mayHaveRoots = !isRecord || closure !== undefined;
   const mayHaveViews = isRecord && (closure !== undefined || idMapping(removed.labels) !== undefined);
-  const steps: Step[] = [
-    { type: 'put', expect: [{ type: 'childless', key }], changes: [{ type: 'delete', key }] },
-  ];
+  const steps: Step[] = [];
+  if (id !== undefined && mayHaveRoots) steps.push({ type: 'note-use', id });
+  steps.push({ type: 'put', expect: [{ type: 'childless', key }], changes: [{ type: 'delete', key }] });
   if (id !== undefined) steps.push({ type: 'remove-directory', id });
-  if (id !== undefined && mayHaveRoots) steps.push({ type: 'remove-roots', id });
+  if (id !== undefined && mayHaveRoots) steps.push({ type: 'retire-roots', id });
   if (mayHaveViews) steps.push({ type: 'collect-views' });
   return steps;
 }

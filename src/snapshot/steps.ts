@@ -40,4 +40,8 @@ export type Step =
   /** Take away the views that no layer has any more. */
   | { readonly type: 'collect-views' }
   | { readonly type: 'remove-directory'; readonly id: number }
-  | { readonly type: 'remove-roots'; readonly id: number };
+  | { readonly type: 'remove-roots'; readonly id: number }
+  /** Note on the snapshot's root that it is in use until now. */
+  | { readonly type: 'note-use'; readonly id: number }
+  /** Keep the root of a snapshot that is gone for the grace period. */
+  | { readonly type: 'retire-roots'; readonly id: number };

@@ -7,6 +7,8 @@ import type { Realise, StatusResponse } from '../../proto/gen/messages.ts';
  */
 export function describeStatus(answer: StatusResponse, now = Date.now()): string {
   const { snapshots, view, nix_store: store } = answer;
+  const retired = answer.retired_gc_roots ?? 0n;
+  const kept = retired === 0n ? '' : `, and ${retired} of what was removed`;
   const lines = [
     `nix-snapshotter ${answer.version}, pid ${answer.pid}, on ${answer.address}`,
     `root       ${answer.root}`,
@@ -14,7 +16,7 @@ export function describeStatus(answer: StatusResponse, now = Date.now()): string
     `view       ${view?.mode ?? '?'} (${view?.reason ?? '?'})`,
     `snapshots  ${snapshots?.committed ?? 0n} committed, ${snapshots?.active ?? 0n} active, ` +
       `${snapshots?.view ?? 0n} view, ${snapshots?.degraded ?? 0n} degraded`,
-    `nix layers ${answer.nix_layers}, GC roots ${answer.gc_roots}`,
+    `nix layers ${answer.nix_layers}, GC roots ${answer.gc_roots}${kept}`,
     answer.realises.length === 0
       ? 'realises   none in flight'
       : `realises   ${answer.realises.length} in flight`,

@@ -12,6 +12,7 @@ export interface StatusDeps {
   readonly config: Config;
   readonly store: MetadataStore;
   readonly roots: { readonly count: number };
+  readonly retired: { readonly count: number };
   /** What is realised or built now. */
   readonly inFlight: () => readonly RealiseInFlight[];
   readonly nix: Pick<OpenNixStore, 'realStoreDir' | 'backend'>;
@@ -22,7 +23,7 @@ export interface StatusDeps {
 
 /** `nix_snapshotter.v1.Status`: what the daemon holds and does. */
 export function statusService(deps: StatusDeps): Implementation {
-  const { config, store, roots, inFlight, nix, view, problems } = deps;
+  const { config, store, roots, retired, inFlight, nix, view, problems } = deps;
   const startedAt = timestamp(Date.now());
   return implement(status, {
     async Status() {
@@ -41,6 +42,7 @@ export function statusService(deps: StatusDeps): Implementation {
         view: view.describe(),
         ...snapshotCounts(store),
         gc_roots: BigInt(roots.count),
+        retired_gc_roots: BigInt(retired.count),
         realises: inFlight().map((realise) => ({
           closure: realise.paths[0] ?? '',
           paths: BigInt(realise.paths.length),

@@ -9,6 +9,9 @@ import { waitFor } from './wait-for.ts';
 
 const BUNDLE = 'dist/nix-snapshotter.mjs';
 
+/** Of a configuration: GC roots go with what they were made for. */
+export const KEEP_NOTHING = '[gc]\ngrace = "0s"\n';
+
 export interface SnapshotterOptions {
   /** Tells daemons of one sandbox apart: names the log and the configuration file. */
   readonly name?: string;

@@ -6,11 +6,16 @@ import { createRpcClient, type RpcClient, type ServiceClient } from '../../../sr
 import { snapshots, status } from '../../../src/rpc/proto.ts';
 import { inside } from '../../sandbox/layout.ts';
 import { type ExecOptions, type ExecResult, Sandbox } from '../../sandbox/sandbox.ts';
-import { type Snapshotter, type SnapshotterOptions, startSnapshotter } from '../../sandbox/snapshotter.ts';
+import {
+  KEEP_NOTHING,
+  type Snapshotter,
+  type SnapshotterOptions,
+  startSnapshotter,
+} from '../../sandbox/snapshotter.ts';
 
 const BUNDLE = `${inside.project}/dist/nix-snapshotter.mjs`;
 
-/** Our bundled daemon on a unix socket inside a node of its own, and a client of it. */
+/** Our bundled daemon on a unix socket inside a node of its own, and a client of it. It keeps nothing after its last use unless told. */
 export class DaemonRig {
   readonly node: Sandbox;
   readonly daemon: Snapshotter;
@@ -37,7 +42,10 @@ export class DaemonRig {
     const node = await Sandbox.up({ suite: 'trixie', name: 'daemon' });
     try {
       await arrange(node);
-      return new DaemonRig(node, await startSnapshotter(node, { logLevel: 'info', ...options }));
+      return new DaemonRig(
+        node,
+        await startSnapshotter(node, { logLevel: 'info', config: KEEP_NOTHING, ...options }),
+      );
     } catch (error) {
       await node.down();
       throw error;

@@ -11,7 +11,7 @@ import { type LayerEntry, ociArchive } from '../../fixtures/oci-archive.ts';
 import { buildPackages, closureInfo, closureOf } from '../../fixtures/packages.ts';
 import { type Containerd, SNAPSHOTTER_SOCKET, startContainerd } from '../../sandbox/containerd.ts';
 import { Sandbox } from '../../sandbox/sandbox.ts';
-import { type Snapshotter, startSnapshotter } from '../../sandbox/snapshotter.ts';
+import { KEEP_NOTHING, type Snapshotter, startSnapshotter } from '../../sandbox/snapshotter.ts';
 
 export const NAMESPACE = 'default';
 export const IMAGES = ['localhost/ordinary:1', 'localhost/ordinary:2', 'localhost/nix:1'] as const;
@@ -52,7 +52,7 @@ export class World {
       const { busybox, greeter } = await buildPackages(node, ['busybox', 'greeter']);
       const closure = await closureInfo(node, [greeter]);
       await writeImages(node, { busybox, greeter });
-      const snapshotter = await startSnapshotter(node, { logLevel: 'warn' });
+      const snapshotter = await startSnapshotter(node, { logLevel: 'warn', config: KEEP_NOTHING });
       const containerd = await startContainerd(node, {
         version: 'debian',
         snapshotterSocket: SNAPSHOTTER_SOCKET,

@@ -6,14 +6,17 @@ import { type Containerd, SNAPSHOTTER_SOCKET, startContainerd } from '../../sand
 import type { DebianBase } from '../../sandbox/debian-base.ts';
 import { inside } from '../../sandbox/layout.ts';
 import { type ExecOptions, type ExecResult, Sandbox } from '../../sandbox/sandbox.ts';
-import { type Snapshotter, startSnapshotter } from '../../sandbox/snapshotter.ts';
+import { KEEP_NOTHING, type Snapshotter, startSnapshotter } from '../../sandbox/snapshotter.ts';
 import type { Row } from './matrix.ts';
 
 const CONFIG = '/etc/nix-snapshotter/config.toml';
 
 export interface RigOptions {
   readonly row: Pick<Row, 'suite' | 'version'> & { readonly view?: ViewName };
-  /** Text of the daemon's configuration file, without the row's view. */
+  /**
+   * Text of the daemon's configuration file, without the row's view. Unless it has a table `gc`, nothing is kept after its
+   * last use.
+   */
   readonly config?: string;
   readonly cri?: boolean;
   /** Also use the daemon as containerd's diff plugin. */
@@ -117,7 +120,8 @@ export class Rig {
 }
 
 function configText(view: ViewName | undefined, config = ''): string {
-  return view === undefined ? config : `view = "${view}"\n${config}`;
+  const text = view === undefined ? config : `view = "${view}"\n${config}`;
+  return config.includes('[gc]') ? text : `${text}\n${KEEP_NOTHING}`;
 }
 
 /** Asks until it holds; the last failure is thrown after `patience` ms: 20 s, far longer than most things here take. */

@@ -127,12 +127,12 @@ describe('a change of the metadata that two operations want', () => {
 describe('a step after the change of the metadata', () => {
   it('may fail: the change stands, and Cleanup removes what is left', async () => {
     await state.executor.run(everyStep());
-    const release = state.roots.release.bind(state.roots);
-    state.roots.release = () => Promise.reject(new Error('no'));
+    const retire = state.roots.retire.bind(state.roots);
+    state.roots.retire = () => Promise.reject(new Error('no'));
     await state.executor.run(remove(state, 'k'));
     await state.idle();
     assert.deepEqual(await pictureOf(state), { ...EMPTY, roots: ['1'] });
-    state.roots.release = release;
+    state.roots.retire = retire;
     await state.cleanup.run();
     assert.deepEqual(await pictureOf(state), EMPTY);
   });

@@ -8,6 +8,7 @@ import type { StorePath } from '../../../src/closure/store-path.ts';
 import { StatusError } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/log.ts';
 import { GcRoots } from '../../../src/nix/gc-roots.ts';
+import { RetiredRoots } from '../../../src/nix/retired-roots.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
 import { LayerRoots } from '../../../src/snapshot/layer-roots.ts';
 import { LinkingNixStore } from './state-rig.ts';
@@ -62,7 +63,15 @@ beforeEach(async (t) => {
   gcRoots = new GcRoots({ directory: join(directory, 'gcroots') });
   checked = () => Promise.resolve();
   const check = { check: () => checked() };
-  roots = new LayerRoots({ deadlineMs: DEADLINE_MS, rooted: [] }, { queue, gcRoots, check, log: silentLog });
+  const { realStoreDir } = store;
+  const retired = new RetiredRoots(
+    { graceMs: GRACE_MS, minFreePercent: 0 },
+    { gcRoots, realStoreDir, log: silentLog },
+  );
+  roots = new LayerRoots(
+    { deadlineMs: DEADLINE_MS, rooted: [] },
+    { queue, gcRoots, retired, check, log: silentLog },
+  );
   t.mock.timers.enable({ apis: ['setTimeout'] });
   tick = (milliseconds) => t.mock.timers.tick(milliseconds);
   t.after(async () => {
@@ -105,7 +114,7 @@ describe('the root of a stored snapshot', () => {
     store.gate.resolve();
     await idle();
     assert.deepEqual([await links(), roots.isRooted(1), roots.count], [['1'], false, 0]);
-    await roots.removeOrphans(await roots.list(), new Set());
+    await roots.retireOrphans(await roots.list(), new Set());
     assert.deepEqual(await links(), ['1']);
     tick(GRACE_MS + 1);
     await idle();

@@ -167,7 +167,12 @@ describe('checkCommit', () => {
 
 describe('planRemove', () => {
   it('changes the metadata before it removes anything', () => {
-    assert.deepEqual(types(planRemove('k', { id: 4 })), ['put', 'remove-directory', 'remove-roots']);
+    assert.deepEqual(types(planRemove('k', { id: 4 })), [
+      'note-use',
+      'put',
+      'remove-directory',
+      'retire-roots',
+    ]);
   });
   it('leaves directories alone when a degraded record hides the id', () => {
     assert.deepEqual(types(planRemove('k', { id: undefined })), ['put']);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
+import { lutimes, mkdir, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
 import { StatusError } from '../../../src/errors.ts';
-import { create, PATH } from './operations.ts';
+import { create, PATH, remove } from './operations.ts';
 import { openState, pictureOf } from './state-rig.ts';
 
+const GRACE_MS = 60_000;
 const directories: string[] = [];
 let root = '';
 
@@ -46,6 +47,33 @@ describe('reconcile', () => {
     assert.deepEqual(rest, []);
     assert.match(problem ?? '', /"plain".*snapshots\/2\/fs is gone; remove it and pull the image again/);
     assert.deepEqual((await pictureOf(state)).directories, ['1']);
+  });
+
+  for (const last of ['put', 'retire-roots']) {
+    it(`keeps the root of a snapshot whose removal ended after ${last} for the grace period`, async () => {
+      {
+        await using state = await openState(root, GRACE_MS);
+        await lutimes(state.gcRoots.link(1), new Date(0), new Date(0));
+        const steps = remove(state, 'nix');
+        await state.executor.run(steps.slice(0, steps.findIndex(({ type }) => type === last) + 1));
+      }
+      await using state = await openState(root, GRACE_MS);
+      assert.deepEqual(await state.reconcile(), []);
+      assert.deepEqual((await pictureOf(state)).roots, ['1']);
+      assert.deepEqual([state.roots.count, state.retired.count], [0, 1]);
+    });
+  }
+
+  it('removes the root of a snapshot that was removed longer ago', async () => {
+    {
+      await using state = await openState(root, GRACE_MS);
+      await state.executor.run(remove(state, 'nix'));
+      const then = new Date(Date.now() - GRACE_MS - 1);
+      await lutimes(state.gcRoots.link(1), then, then);
+    }
+    await using state = await openState(root, GRACE_MS);
+    assert.deepEqual(await state.reconcile(), []);
+    assert.deepEqual((await pictureOf(state)).roots, []);
   });
 
   it('cleans up nothing after a repair, which may have lost records, and says so', async () => {

@@ -8,6 +8,7 @@ import { removeTree } from '../../../src/host/snapshot-directory.ts';
 import { silentLog } from '../../../src/log.ts';
 import { LevelStore } from '../../../src/metadata/level-store.ts';
 import { GcRoots } from '../../../src/nix/gc-roots.ts';
+import { RetiredRoots } from '../../../src/nix/retired-roots.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
 import type { NixStore, ReferenceGraph } from '../../../src/nix/store.ts';
 import { Cleanup } from '../../../src/snapshot/cleanup.ts';
@@ -52,8 +53,12 @@ export class LinkingNixStore implements NixStore {
 /** The daemon's state below a root: metadata, directories, GC roots, and what works on them. */
 export type State = Awaited<ReturnType<typeof openState>>;
 
-/** Opens what `startDaemon` opens, on a real LevelDB and real directories, without the socket and without Nix. */
-export async function openState(root: string) {
+/**
+ * Opens what `startDaemon` opens, on a real LevelDB and real directories, without the socket and without Nix.
+ *
+ * @param graceMs how long roots are kept after their last use.
+ */
+export async function openState(root: string, graceMs = 0) {
   const layout = new Layout(root);
   for (const directory of [layout.snapshots, layout.gcRoots]) await mkdir(directory, { recursive: true });
   const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d+$/.test(name)).map(Number);
@@ -64,7 +69,12 @@ export async function openState(root: string) {
   const closures = new ClosureReader({ realStoreDir: nix.realStoreDir });
   const check = new ClosureCheck({ closures, store: nix });
   const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
-  const roots = new LayerRoots({ deadlineMs: 60_000, rooted }, { queue, gcRoots, check, log: silentLog });
+  const { realStoreDir } = nix;
+  const retired = new RetiredRoots({ graceMs, minFreePercent: 0 }, { gcRoots, realStoreDir, log: silentLog });
+  const roots = new LayerRoots(
+    { deadlineMs: 60_000, rooted },
+    { queue, gcRoots, retired, check, log: silentLog },
+  );
   const background = new Background(silentLog);
   const mutex = new KeyedMutex();
   const ids = new SnapshotIds(store);
@@ -92,6 +102,7 @@ export async function openState(root: string) {
     queue,
     gcRoots,
     roots,
+    retired,
     background,
     disk,
     ids,
@@ -106,6 +117,7 @@ export async function openState(root: string) {
     async [Symbol.asyncDispose](): Promise<void> {
       await background.drained();
       await queue.close();
+      retired.close();
       await store[Symbol.asyncDispose]();
     },
   };

@@ -18,6 +18,7 @@ function answer(): StatusResponse {
     snapshots: null,
     nix_layers: 2n,
     gc_roots: 1n,
+    retired_gc_roots: 0n,
     realises: [
       {
         closure: CLOSURE,
@@ -47,6 +48,12 @@ describe('a status report', () => {
       lines.join('\n'),
     );
     assert.ok(lines.includes('problem    one'));
+  });
+
+  it('counts apart the GC roots that are only kept for the grace period', () => {
+    assert.match(describeStatus(answer()), /^nix layers 2, GC roots 1$/m);
+    const kept = { ...answer(), retired_gc_roots: 3n };
+    assert.match(describeStatus(kept), /^nix layers 2, GC roots 1, and 3 of what was removed$/m);
   });
 
   it('has no speed in its first moment', () => {
