@@ -7,6 +7,7 @@ export async function loadDefinitions(protoDir: string): Promise<protobuf.Root> 
   const root = new protobuf.Root();
   root.resolvePath = (origin, target) => {
     if (target.startsWith('google/protobuf/')) return target;
+    if (target.startsWith('google/rpc/')) return join(protoDir, target);
     return origin === '' ? target : join(protoDir, 'containerd', target);
   };
   const files = [

@@ -19,10 +19,14 @@ export const VENDORED: readonly Vendored[] = [
       'services/content/v1/content.proto',
       'services/diff/v1/diff.proto',
       'services/images/v1/images.proto',
+      'services/introspection/v1/introspection.proto',
       'services/leases/v1/leases.proto',
       'services/snapshots/v1/snapshots.proto',
+      'services/version/v1/version.proto',
       'types/descriptor.proto',
+      'types/introspection.proto',
       'types/mount.proto',
+      'types/platform.proto',
     ],
   },
   {
@@ -36,6 +40,7 @@ export const VENDORED: readonly Vendored[] = [
 
 /** Files that are kept by hand, relative to `proto/`. */
 export const OWN_FILES = [
+  'google/rpc/status.proto',
   'grpc/health/v1/health.proto',
   'nix_snapshotter/v1/status.proto',
   'nix_snapshotter/v1/view_helper.proto',
@@ -49,8 +54,14 @@ export const SERVICES = [
   { name: 'containerd.services.content.v1.Content', prefix: 'Content', file: 'descriptor.json' },
   { name: 'containerd.services.diff.v1.Diff', prefix: 'Diff', file: 'descriptor.json' },
   { name: 'containerd.services.images.v1.Images', prefix: 'Images', file: 'descriptor.json' },
+  {
+    name: 'containerd.services.introspection.v1.Introspection',
+    prefix: 'Introspection',
+    file: 'introspection.json',
+  },
   { name: 'containerd.services.leases.v1.Leases', prefix: 'Leases', file: 'descriptor.json' },
   { name: 'containerd.services.snapshots.v1.Snapshots', prefix: 'Snapshots', file: 'descriptor.json' },
+  { name: 'containerd.services.version.v1.Version', prefix: 'Version', file: 'introspection.json' },
   { name: 'grpc.health.v1.Health', prefix: '', file: 'descriptor.json' },
   { name: 'nix_snapshotter.v1.Status', prefix: '', file: 'descriptor.json' },
   { name: 'nix_snapshotter.v1.ViewHelper', prefix: '', file: 'view-helper.json' },

@@ -1,14 +1,20 @@
+import { existsSync } from 'node:fs';
+import * as v from 'valibot';
 import { type DaemonOfUserOptions, daemonOfUser } from './config/daemon-of-user.ts';
 import { configSchema } from './config/schema.ts';
-import { daemonCheck } from './doctor/daemon.ts';
+import { userPaths } from './config/user-paths.ts';
+import { checksOf } from './doctor/checks.ts';
 import { describeFindings } from './doctor/describe.ts';
 import { failure, type Finding } from './doctor/finding.ts';
-import { type Check, runChecks } from './doctor/run-checks.ts';
-import * as v from 'valibot';
+import { type Checked, runChecks } from './doctor/run-checks.ts';
+import type { DriftFacts } from './doctor/setup-drift.ts';
 import { messageOf, StatusError } from './errors.ts';
+import { readRootlessFacts } from './rootless/facts.ts';
+import { rootlessProblems } from './rootless/problems.ts';
+import { setupDrift } from './setup/run.ts';
 
 /** How long one check may take, in milliseconds. */
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 15_000;
 
 export interface DoctorOptions extends DaemonOfUserOptions {
   readonly json: boolean;
@@ -27,9 +33,24 @@ export async function doctorCommand(options: DoctorOptions): Promise<void> {
   if (isLate) process.exit();
 }
 
-async function examine(options: DoctorOptions): Promise<{ findings: readonly Finding[]; isLate: boolean }> {
+async function examine(options: DoctorOptions): Promise<Checked> {
+  const { env } = process;
+  const user = process.getuid?.() ?? 0;
   const { config, unusable } = await configOrDefaults(options);
-  const checks: readonly Check[] = [daemonCheck({ address: config.address })];
+  const own = user === 0 ? undefined : userPaths(env, user).config;
+  const configFile = options.config ?? (own !== undefined && existsSync(own) ? own : undefined);
+  const drift = async (containerdVersion: string | undefined): Promise<DriftFacts> => {
+    if (unusable.length > 0) return { targets: [], files: [] };
+    try {
+      return await setupDrift({ config: configFile, containerdVersion }, { env, uid: user });
+    } catch (error) {
+      return { problem: messageOf(error) };
+    }
+  };
+  const checks = checksOf(
+    { config, configFile: options.config, env, user },
+    { drift, rootlessProblems: () => rootlessProblems(readRootlessFacts(env)) },
+  );
   const { findings, isLate } = await runChecks(checks, DEADLINE_MS);
   return { findings: [...unusable, ...findings], isLate };
 }
@@ -40,12 +61,13 @@ async function configOrDefaults(options: DoctorOptions) {
     return { config: await daemonOfUser(options, process), unusable: [] };
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
-    const unusable = failure('config-unusable', {
+    const unusable: Finding = failure('config-unusable', {
       what: messageOf(error),
       why: 'the daemon does not start with it; what follows was looked at with the defaults',
       fix: 'correct the key that is named (docs/configuration.md), then restart the daemon',
       commands: ['systemctl restart nix-snapshotter.service'],
     });
-    return { config: v.parse(configSchema, {}), unusable: [unusable] };
+    const address = options.address === undefined ? {} : { address: options.address };
+    return { config: v.parse(configSchema, address), unusable: [unusable] };
   }
 }

@@ -344,6 +344,90 @@ export interface ImagesUpdateImageResponseInput {
   image?: ImagesImageInput | null;
 }
 
+export interface IntrospectionDeprecationWarning {
+  id: string;
+  message: string;
+  last_occurrence: Timestamp | null;
+}
+
+export interface IntrospectionDeprecationWarningInput {
+  id?: string | null;
+  message?: string | null;
+  last_occurrence?: TimestampInput | null;
+}
+
+export interface IntrospectionPlugin {
+  type: string;
+  id: string;
+  requires: string[];
+  platforms: Platform[];
+  exports: Record<string, string>;
+  capabilities: string[];
+  init_err: Status | null;
+}
+
+export interface IntrospectionPluginInput {
+  type?: string | null;
+  id?: string | null;
+  requires?: readonly string[] | null;
+  platforms?: readonly PlatformInput[] | null;
+  exports?: Readonly<Record<string, string>> | null;
+  capabilities?: readonly string[] | null;
+  init_err?: StatusInput | null;
+}
+
+export interface IntrospectionPluginInfoRequest {
+  type: string;
+  id: string;
+  options: Any | null;
+}
+
+export interface IntrospectionPluginInfoRequestInput {
+  type?: string | null;
+  id?: string | null;
+  options?: AnyInput | null;
+}
+
+export interface IntrospectionPluginInfoResponse {
+  plugin: IntrospectionPlugin | null;
+  extra: Any | null;
+}
+
+export interface IntrospectionPluginInfoResponseInput {
+  plugin?: IntrospectionPluginInput | null;
+  extra?: AnyInput | null;
+}
+
+export interface IntrospectionPluginsRequest {
+  filters: string[];
+}
+
+export interface IntrospectionPluginsRequestInput {
+  filters?: readonly string[] | null;
+}
+
+export interface IntrospectionPluginsResponse {
+  plugins: IntrospectionPlugin[];
+}
+
+export interface IntrospectionPluginsResponseInput {
+  plugins?: readonly IntrospectionPluginInput[] | null;
+}
+
+export interface IntrospectionServerResponse {
+  uuid: string;
+  pid: bigint;
+  pidns: bigint;
+  deprecations: IntrospectionDeprecationWarning[];
+}
+
+export interface IntrospectionServerResponseInput {
+  uuid?: string | null;
+  pid?: bigint | null;
+  pidns?: bigint | null;
+  deprecations?: readonly IntrospectionDeprecationWarningInput[] | null;
+}
+
 export interface LeasesAddResourceRequest {
   id: string;
   resource: LeasesResource | null;
@@ -638,6 +722,16 @@ export interface SnapshotsViewSnapshotResponseInput {
   mounts?: readonly MountInput[] | null;
 }
 
+export interface VersionVersionResponse {
+  version: string;
+  revision: string;
+}
+
+export interface VersionVersionResponseInput {
+  version?: string | null;
+  revision?: string | null;
+}
+
 export interface Descriptor {
   media_type: string;
   digest: string;
@@ -664,6 +758,22 @@ export interface MountInput {
   source?: string | null;
   target?: string | null;
   options?: readonly string[] | null;
+}
+
+export interface Platform {
+  os: string;
+  architecture: string;
+  variant: string;
+  os_version: string;
+  os_features: string[];
+}
+
+export interface PlatformInput {
+  os?: string | null;
+  architecture?: string | null;
+  variant?: string | null;
+  os_version?: string | null;
+  os_features?: readonly string[] | null;
 }
 
 export interface Any {
@@ -696,6 +806,18 @@ export interface Timestamp {
 export interface TimestampInput {
   seconds?: bigint | null;
   nanos?: number | null;
+}
+
+export interface Status {
+  code: number;
+  message: string;
+  details: Any[];
+}
+
+export interface StatusInput {
+  code?: number | null;
+  message?: string | null;
+  details?: readonly AnyInput[] | null;
 }
 
 export interface HealthCheckRequest {
@@ -1419,6 +1541,33 @@ export interface ImagesMethods {
   };
 }
 
+export interface IntrospectionMethods {
+  Plugins: {
+    requestStream: false;
+    responseStream: false;
+    request: IntrospectionPluginsRequest;
+    requestInput: IntrospectionPluginsRequestInput;
+    response: IntrospectionPluginsResponse;
+    responseInput: IntrospectionPluginsResponseInput;
+  };
+  Server: {
+    requestStream: false;
+    responseStream: false;
+    request: Empty;
+    requestInput: EmptyInput;
+    response: IntrospectionServerResponse;
+    responseInput: IntrospectionServerResponseInput;
+  };
+  PluginInfo: {
+    requestStream: false;
+    responseStream: false;
+    request: IntrospectionPluginInfoRequest;
+    requestInput: IntrospectionPluginInfoRequestInput;
+    response: IntrospectionPluginInfoResponse;
+    responseInput: IntrospectionPluginInfoResponseInput;
+  };
+}
+
 export interface LeasesMethods {
   Create: {
     requestStream: false;
@@ -1550,6 +1699,17 @@ export interface SnapshotsMethods {
     requestInput: SnapshotsCleanupRequestInput;
     response: Empty;
     responseInput: EmptyInput;
+  };
+}
+
+export interface VersionMethods {
+  Version: {
+    requestStream: false;
+    responseStream: false;
+    request: Empty;
+    requestInput: EmptyInput;
+    response: VersionVersionResponse;
+    responseInput: VersionVersionResponseInput;
   };
 }
 

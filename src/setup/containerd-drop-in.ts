@@ -1,4 +1,6 @@
 import { stringify, type TomlTable } from 'smol-toml';
+import { CRI_1, CRI_2, HOSTS_DIRS, TRANSFER } from '../containerd/plugins.ts';
+import { type ReleaseTraits, traitsOf } from '../containerd/release.ts';
 import { StatusError } from '../errors.ts';
 import { HEADER } from './marker.ts';
 import { parseToml } from './toml-edit.ts';
@@ -34,11 +36,6 @@ export interface DropIn {
   readonly overrides: readonly string[];
 }
 
-const CRI_1 = 'io.containerd.grpc.v1.cri';
-const CRI_2 = 'io.containerd.cri.v1.images';
-const TRANSFER = 'io.containerd.transfer.v1.local';
-/** What containerd 2.2 and later read unless told. */
-const HOSTS_DIRS = '/etc/containerd/certs.d:/etc/docker/certs.d';
 /** Snapshotters that stand for "nothing was chosen". */
 const ORDINARY = new Set<unknown>([undefined, '', 'overlayfs', 'nix']);
 
@@ -53,9 +50,10 @@ const ORDINARY = new Set<unknown>([undefined, '', 'overlayfs', 'nix']);
  * @throws StatusError FailedPrecondition naming file and key where something is set that must not be overridden.
  */
 export function containerdDropIn({ release, files, platform, socket, root }: DropInOptions): DropIn {
-  const is1 = release.startsWith('1.');
+  const traits = traitsOf(release);
+  const is1 = traits.takesWholePlugins;
   const parsed = files.map(({ path, text }) => ({ path, table: parseToml(path, text) }));
-  const version = versionOf(parsed, release);
+  const version = versionOf(parsed, traits);
   const criName = version === 2 ? CRI_1 : CRI_2;
   const settings = new Settings(parsed, is1);
   const criDisabled = parsed.some(({ table }) => listOf(table['disabled_plugins']).some(isCri));
@@ -114,7 +112,7 @@ export function containerdDropIn({ release, files, platform, socket, root }: Dro
       [criName]: merged(criRepeated, cri),
       [TRANSFER]: { ...transferRepeated, unpack_config: [...entries, ...ours] },
     },
-    proxy_plugins: { nix: proxyPlugin({ is1, socket, root }) },
+    proxy_plugins: { nix: proxyPlugin({ remapsIds: traits.remapsIds, socket, root }) },
   };
   return {
     text: `${HEADER}\n${AGAIN}${is1 ? REPEATS : ''}${stringify(table)}`,
@@ -134,14 +132,14 @@ const REPEATS =
 
 /** The snapshotter as containerd's proxy plugin; `remap-ids` is a capability that 1.7's mounter does not know. */
 export function proxyPlugin(options: {
-  readonly is1: boolean;
+  readonly remapsIds: boolean;
   readonly socket: string;
   readonly root: string;
 }): TomlTable {
   return {
     type: 'snapshot',
     address: options.socket,
-    ...(options.is1 ? {} : { capabilities: ['remap-ids'] }),
+    ...(options.remapsIds ? { capabilities: ['remap-ids'] } : {}),
     exports: { root: options.root },
   };
 }
@@ -149,7 +147,7 @@ export function proxyPlugin(options: {
 /** What containerd unpacks for when nothing is said (its `plugins/transfer/plugin_defaults_linux.go`). */
 export function defaultUnpack(release: string, platform: string): readonly TomlTable[] {
   const overlayfs = { platform, snapshotter: 'overlayfs', differ: 'walking' };
-  if (/^(1\.|2\.[012]\b)/.test(release)) return [overlayfs];
+  if (!traitsOf(release).unpacksErofs) return [overlayfs];
   const erofs = platform.replace(/^linux\//, 'linux(+erofs)/');
   return [overlayfs, { platform: erofs, snapshotter: 'erofs', differ: 'erofs', optional: true }];
 }
@@ -157,9 +155,8 @@ export function defaultUnpack(release: string, platform: string): readonly TomlT
 /** The format version of the drop-in, for a release and the version of its main file. */
 function versionOf(
   files: readonly { readonly path: string; readonly table: TomlTable }[],
-  release: string,
+  { takesWholePlugins: is1, forgetsCri }: ReleaseTraits,
 ): 2 | 3 {
-  const is1 = release.startsWith('1.');
   const [main] = files;
   if (main === undefined) return is1 ? 2 : 3;
   const version = main.table['version'];
@@ -178,7 +175,7 @@ function versionOf(
     );
   }
   const isOld = Number(version ?? 2) <= 2;
-  return is1 || (isOld && /^2\.[012]\b/.test(release)) ? 2 : 3;
+  return is1 || (isOld && forgetsCri) ? 2 : 3;
 }
 
 function isCri(name: unknown): boolean {

@@ -1,11 +1,11 @@
 import { glob } from 'node:fs/promises';
 import { dirname, matchesGlob, relative, resolve } from 'node:path';
+import { CONTAINERD_CONFIG } from '../containerd/plugins.ts';
 import { StatusError } from '../errors.ts';
 import type { ConfigFile } from './containerd-drop-in.ts';
 import type { NodeFiles } from './node-files.ts';
 import { parseToml } from './toml-edit.ts';
 
-export const CONTAINERD_CONFIG = '/etc/containerd/config.toml';
 /** A name that comes late in the order in which containerd merges. */
 export const DROP_IN = '/etc/containerd/conf.d/90-nix-snapshotter.toml';
 /**

@@ -73,7 +73,7 @@ function template(
         ],
       },
     },
-    proxy_plugins: { [K3S_SNAPSHOTTER]: proxyPlugin({ is1, socket, root }) },
+    proxy_plugins: { [K3S_SNAPSHOTTER]: proxyPlugin({ remapsIds: !is1, socket, root }) },
   };
   const before = files.get(path);
   const added = stringify(table);

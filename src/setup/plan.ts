@@ -1,7 +1,11 @@
 import type { TomlTable } from 'smol-toml';
 import type { Config } from '../config/schema.ts';
+import { pitfallsOf } from '../containerd/pitfalls.ts';
 import type { ContainerdFiles } from './containerd-files.ts';
-import { CONTAINERD_CONFIG, DROP_IN, DROP_IN_PATTERN } from './containerd-files.ts';
+import { CONTAINERD_CONFIG } from '../containerd/plugins.ts';
+import { traitsOf } from '../containerd/release.ts';
+import { StatusError } from '../errors.ts';
+import { DROP_IN, DROP_IN_PATTERN } from './containerd-files.ts';
 import { containerdDropIn } from './containerd-drop-in.ts';
 import { daemonConfig, type MissingKey } from './daemon-config.ts';
 import { type FileChange, ownFile, type Target } from './file-change.ts';
@@ -107,6 +111,7 @@ function containerdChanges(facts: NodeFacts, notes: string[]): readonly FileChan
   const { containerd, config, platform, token } = facts;
   if (containerd === undefined) return [];
   const { release, files, importsDropIn } = containerd;
+  notes.push(...notesOn(release));
   const { address: socket, root } = config;
   const dropIn = containerdDropIn({ release, files, platform, socket, root });
   const [main] = files;
@@ -119,6 +124,27 @@ function containerdChanges(facts: NodeFacts, notes: string[]): readonly FileChan
     ...hostsFiles(dropIn.hostsDir, resolverOf(config), token),
     ownFile(DROP_IN, dropIn.text, dropIn.secret),
     ...(main === undefined ? [newMain(dropIn.version)] : importsDropIn ? [] : [withImport(main.text)]),
+  ];
+}
+
+/**
+ * What somebody who sets this release up has to see to.
+ *
+ * @throws StatusError FailedPrecondition for one that is too old.
+ */
+function notesOn(release: string): readonly string[] {
+  const { line, support } = traitsOf(release);
+  if (support === 'old')
+    throw new StatusError(
+      'FailedPrecondition',
+      `containerd ${release} is older than 1.7, where nothing is tested; upgrade containerd, then run setup again`,
+    );
+  const ours = pitfallsOf(release).filter(({ met }) => met === 'you');
+  return [
+    ...(support === 'tested'
+      ? []
+      : [`containerd ${line} is not among the releases that this version is tested with.`]),
+    ...ours.map(({ what, how }) => `containerd ${line}: ${what} ${how}`.replaceAll('`', '')),
   ];
 }
 

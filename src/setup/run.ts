@@ -1,15 +1,18 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import type { TomlTable } from 'smol-toml';
 import * as v from 'valibot';
 import { DEFAULT_CONFIG_PATH, loadConfig } from '../config/load.ts';
 import { type Config, configSchema } from '../config/schema.ts';
 import { userPaths } from '../config/user-paths.ts';
-import { StatusError } from '../errors.ts';
+import { CONTAINERD_CONFIG } from '../containerd/plugins.ts';
+import { containerdRelease, dumpConfig, INSTALLED } from '../containerd/program.ts';
+import { messageOf, StatusError } from '../errors.ts';
 import { makeDirectories } from '../host/make-directories.ts';
 import { inUserNamespace } from '../host/user-namespace.ts';
 import { refuseGoRoot } from '../metadata/go-root.ts';
 import { type ContainerdFiles, readContainerdFiles } from './containerd-files.ts';
-import { checkDump, containerdRelease, dumpConfig } from './containerd-program.ts';
+import { checkDump } from './check-dump.ts';
 import { describePrint } from './describe-print.ts';
 import { execute, manifestFile } from './execute.ts';
 import type { FileState, Target } from './file-change.ts';
@@ -62,6 +65,50 @@ interface Session extends SetupOptions, SetupDeps {
  * @throws StatusError naming the file, the cause and the next step; nothing is written then.
  */
 export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<void> {
+  const session = await openSession(options, deps);
+  const { daemon, files, user } = session;
+  const isUsable = user.isRoot || (await mayUseRoot(daemon.root));
+  if (!isUsable && !options.print) throw notYourDaemon(daemon.root);
+  if (options.undo) return await undo(session);
+  if (isUsable) refuseGoRoot(files.here(daemon.root));
+  if (options.print) return await print(session);
+  await setUp(session);
+}
+
+/** What is different from what setup would write now. */
+export interface Drift {
+  /** For whom setup was run. */
+  readonly targets: readonly Target[];
+  /** Files that setup would make or change. */
+  readonly files: readonly string[];
+}
+
+/**
+ * Compares this node with what `setup` would make of it, for the targets that it was run for.
+ *
+ * @throws StatusError as {@link runSetup}; such as a file of setup's own that somebody has changed.
+ */
+export async function setupDrift(
+  options: Pick<SetupOptions, 'config' | 'containerdVersion'>,
+  deps: Pick<SetupDeps, 'env' | 'uid'>,
+): Promise<Drift> {
+  const choice = { ...options, targets: [], print: false, dryRun: true, undo: false };
+  const untouched = {
+    write: () => undefined,
+    loadToken: () => Promise.reject(new Error('nothing is written')),
+  };
+  const empty = await openSession(choice, { ...deps, ...untouched });
+  const manifest = await readManifest(empty);
+  const session = { ...empty, targets: targetsOf(manifest) };
+  const { files, tokenFile, targets } = session;
+  if (targets.length === 0) return { targets, files: [] };
+  const token = (await files.read(tokenFile))?.text.trim() ?? hiddenToken(tokenFile);
+  const { steps } = await planFor(session, await readContainerd(session), manifest, token);
+  const changed = steps.files.filter(({ kind }) => kind !== 'unchanged');
+  return { targets, files: changed.map(({ path }) => path) };
+}
+
+async function openSession(options: SetupOptions, deps: SetupDeps): Promise<Session> {
   const files = new NodeFiles({ rootDir: await topOf(options), onlyRead: options.print });
   // In a file tree the path is one of the node's.
   const given = options.config ?? DEFAULT_CONFIG_PATH;
@@ -81,7 +128,7 @@ export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<
     : v.parse(configSchema, {});
   const home = options.rootDir === undefined ? (deps.env['HOME'] ?? '/root') : '/root';
   const configHome = (options.rootDir === undefined && configHomeOf(deps.env)) || join(home, '.config');
-  const session: Session = {
+  return {
     ...options,
     ...deps,
     files,
@@ -90,12 +137,6 @@ export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<
     user: { isRoot, configHome },
     tokenFile: join(daemon.root, 'resolver-token'),
   };
-  const isUsable = isRoot || (await mayUseRoot(daemon.root));
-  if (!isUsable && !options.print) throw notYourDaemon(daemon.root);
-  if (options.undo) return await undo(session);
-  if (isUsable) refuseGoRoot(files.here(daemon.root));
-  if (options.print) return await print(session);
-  await setUp(session);
 }
 
 /** `$XDG_CONFIG_HOME`, which counts only where it is absolute (XDG base directory specification). */
@@ -211,16 +252,41 @@ async function readContainerd({ targets, containerdVersion, rootDir, files }: Se
       'with --root-dir the containerd that will run there cannot be asked: give --containerd-version, such as 2.3.7',
     );
   }
-  const release = containerdVersion ?? (await containerdRelease());
+  const release = containerdVersion ?? (await installedRelease());
   return { release, ...(await readContainerdFiles(files)) };
+}
+
+async function installedRelease(): Promise<string> {
+  try {
+    return await containerdRelease();
+  } catch (error) {
+    throw new StatusError(
+      'FailedPrecondition',
+      `${messageOf(error)}; or give --containerd-version, such as 2.3.7`,
+      { cause: error },
+    );
+  }
+}
+
+/** What the installed containerd makes of its files, or its words with the next step. */
+async function dump(hasMain: boolean): Promise<TomlTable> {
+  try {
+    return await dumpConfig(INSTALLED, hasMain);
+  } catch (error) {
+    throw new StatusError(
+      'FailedPrecondition',
+      `containerd cannot read its configuration, ${CONTAINERD_CONFIG}: ${messageOf(error)}; repair it, then run setup again`,
+      { cause: error },
+    );
+  }
 }
 
 /** Where the node's own containerd is set up, it tells whether it understands; what it makes of its files now is kept for that. */
 async function dumpCheck({ targets, rootDir, containerdVersion, daemon }: Session, hasMain: boolean) {
   if (!targets.includes('containerd') || rootDir !== undefined || containerdVersion !== undefined)
     return undefined;
-  const before = await dumpConfig(hasMain);
-  return async () => checkDump(before, await dumpConfig(true), daemon.address);
+  const before = await dump(hasMain);
+  return async () => checkDump(before, await dump(true), daemon.address);
 }
 
 async function readManifest({ files, daemon }: Session): Promise<Manifest> {

@@ -9,7 +9,7 @@ import * as v from 'valibot';
 import { configSchema } from '../../src/config/schema.ts';
 import { loadAccessToken } from '../../src/resolver/access-token.ts';
 import { containerdDropIn } from '../../src/setup/containerd-drop-in.ts';
-import { checkDump } from '../../src/setup/containerd-program.ts';
+import { checkDump } from '../../src/setup/check-dump.ts';
 import type { Target } from '../../src/setup/file-change.ts';
 import { RESOLVER } from '../../src/setup/plan.ts';
 import { runSetup } from '../../src/setup/run.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'smol-toml';
-import { checkDump } from '../../src/setup/containerd-program.ts';
+import { checkDump } from '../../src/setup/check-dump.ts';
 import { listContainers } from '../../src/setup/existing-images.ts';
 import { K3S_FILES } from '../../src/setup/k3s.ts';
 import { BUSYBOX_IMAGE, busyboxArchive, busyboxEntries, pauseArchive } from '../fixtures/images.ts';

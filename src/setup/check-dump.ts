@@ -1,9 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { TomlTable } from 'smol-toml';
-import { messageOf, StatusError } from '../errors.ts';
-import { runProgram } from '../host/run-program.ts';
-import { CONTAINERD_CONFIG } from './containerd-files.ts';
-import { parseToml } from './toml-edit.ts';
+import { StatusError } from '../errors.ts';
 
 /** What of containerd's effective configuration setup changes, as paths of keys. */
 const OURS = [
@@ -15,52 +12,6 @@ const OURS = [
   // Shown only where CRI is off; else it is what it is by default.
   /^plugins\.io\.containerd\.grpc\.v1\.cri\.containerd\.runtimes\.runc\.runtime_type$/,
 ];
-
-/**
- * The installed containerd's version.
- *
- * @throws StatusError FailedPrecondition when it is not installed or does not say.
- */
-export async function containerdRelease(): Promise<string> {
-  let said: string;
-  try {
-    said = await runProgram('containerd', ['--version']);
-  } catch (error) {
-    throw new StatusError(
-      'FailedPrecondition',
-      `the installed containerd cannot be asked: ${messageOf(error)}; or give --containerd-version, such as 2.3.7`,
-      { cause: error },
-    );
-  }
-  const release = /\bv?(\d+\.\d+\.\d+[-\w.]*)/.exec(said)?.[1];
-  if (release !== undefined) return release;
-  throw new StatusError(
-    'FailedPrecondition',
-    `containerd --version says ${JSON.stringify(said.trim())}; give --containerd-version`,
-  );
-}
-
-/**
- * What the installed containerd makes of its files.
- *
- * @param hasMain whether there is a main file: without one containerd 1.7 can say only what its defaults are.
- * @throws StatusError FailedPrecondition with its words when it cannot read them.
- */
-export async function dumpConfig(hasMain: boolean): Promise<TomlTable> {
-  const command = ['config', hasMain ? 'dump' : 'default'];
-  try {
-    return parseToml(
-      `the output of "containerd ${command.join(' ')}"`,
-      await runProgram('containerd', command),
-    );
-  } catch (error) {
-    throw new StatusError(
-      'FailedPrecondition',
-      `containerd cannot read its configuration, ${CONTAINERD_CONFIG}: ${messageOf(error)}; repair it, then run setup again`,
-      { cause: error },
-    );
-  }
-}
 
 /**
  * Compares what containerd makes of its files before and after: setup's keys are there, all others are what they were.
