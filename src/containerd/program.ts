@@ -56,7 +56,11 @@ export async function dumpConfig(
     'config',
     hasMain ? 'dump' : 'default',
   ];
-  const text = await runProgram(program, command);
+  const text = await runProgram(program, command).catch((error: unknown) => {
+    throw error instanceof StatusError
+      ? new StatusError(error.code, complaintIn(error.message), { cause: error })
+      : error;
+  });
   try {
     return parse(text);
   } catch (error) {
@@ -64,4 +68,13 @@ export async function dumpConfig(
     const said = `"containerd ${command.join(' ')}" prints no TOML: ${error.message}`;
     throw new StatusError('FailedPrecondition', said, { cause: error });
   }
+}
+
+/** What a containerd complains of, without its log and without the trace of a panic. */
+function complaintIn(message: string): string {
+  const [said = message] = message.split('\ngoroutine ', 1);
+  const lines = said
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !/\blevel=(?:info|warning)\b/.test(line));
+  return lines.join(' ').slice(0, 500) || message;
 }

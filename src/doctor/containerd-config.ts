@@ -20,7 +20,7 @@ export interface ContainerdConfigFacts {
 /** Each setting that has to be changed, with what it has to be. */
 export function judgeContainerdConfig(facts: ContainerdConfigFacts, commands: Commands): readonly Finding[] {
   const { effective, file, daemon } = facts;
-  const mend = { commands: [commands.setup, commands.restartContainerd] };
+  const mend = { commands: [commands.setup, commands.restartDaemon, commands.restartContainerd] };
   if ('unreadable' in effective)
     return [
       failure('containerd-config-unreadable', {
@@ -76,7 +76,7 @@ function noProxy(
   return failure('containerd-proxy-missing', {
     what: `containerd’s configuration (${file} and what it imports) does not name the daemon: ${entry} is missing`,
     why: 'no container or image can use the daemon',
-    fix: 'setup writes it, and what else is needed; then restart containerd',
+    fix: 'setup writes it, and what else is needed; then restart both',
     ...mend,
   });
 }

@@ -1,4 +1,4 @@
-import type { Commands } from './commands.ts';
+import { type Commands, shellWord } from './commands.ts';
 import { failure, fine, type Finding } from './finding.ts';
 
 /** What is different from what `setup` would write, or why that cannot be told. */
@@ -9,7 +9,7 @@ export type DriftFacts =
 /** Whether the files that `setup` wrote are as it would write them now. */
 export function judgeDrift(
   facts: DriftFacts,
-  { restartContainerd }: Commands,
+  { restartDaemon, restartContainerd }: Commands,
   config?: string,
 ): readonly Finding[] {
   if ('problem' in facts)
@@ -25,14 +25,15 @@ export function judgeDrift(
   const flags = targets.map((target) => `--${target}`).join(' ');
   if (files.length === 0)
     return [fine('setup', `the files of "nix-snapshotter setup ${flags}" are as it would write them`)];
-  const command = `nix-snapshotter setup ${flags}${config === undefined ? '' : ` --config ${config}`}`;
+  const command = `nix-snapshotter setup ${flags}${config === undefined ? '' : ` --config ${shellWord(config)}`}`;
   return [
     failure('setup-outdated', {
       what: `setup would write otherwise now: ${files.join(', ')}`,
       why: 'a file was changed or removed, the daemon was configured otherwise, or containerd is of another release: clients may not find the daemon',
-      fix: 'see what would change (--dry-run), run setup again, then restart containerd',
+      fix: 'see what would change (--dry-run), run setup again, then restart both',
       commands: [
         command,
+        restartDaemon,
         ...(targets.includes('containerd') || targets.includes('k3s') ? [restartContainerd] : []),
       ],
     }),

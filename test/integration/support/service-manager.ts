@@ -27,6 +27,7 @@ export class ServiceManager {
   readonly #node: Sandbox;
   readonly #containerd: Containerd;
   readonly #environment: Readonly<Record<string, string>>;
+  readonly #others: Readonly<Record<string, () => Promise<void>>>;
   readonly #end = new AbortController();
   #daemon: SandboxProcess | undefined;
   #served: Promise<void> | undefined;
@@ -35,16 +36,24 @@ export class ServiceManager {
     readonly node: Sandbox;
     readonly containerd: Containerd;
     readonly environment: Readonly<Record<string, string>>;
+    /** Restarts of further units, by their names. */
+    readonly others?: Readonly<Record<string, () => Promise<void>>>;
   }) {
     this.#node = deps.node;
     this.#containerd = deps.containerd;
     this.#environment = deps.environment;
+    this.#others = deps.others ?? {};
   }
 
   async start(): Promise<void> {
     await this.#node.exec(['mkdir', REQUESTS]);
     await this.#node.writeFile('/usr/local/bin/systemctl', SYSTEMCTL, 0o755);
     this.#served = this.#serve();
+  }
+
+  /** The process of the unit; undefined before its first start. */
+  get daemon(): SandboxProcess | undefined {
+    return this.#daemon;
   }
 
   /** All calls since the last one, in order. */
@@ -75,6 +84,8 @@ export class ServiceManager {
 
   async #obey(call: string): Promise<void> {
     if (call.includes('containerd.service')) return await this.#containerd.restart();
+    const other = Object.entries(this.#others).find(([unit]) => call.includes(unit));
+    if (other !== undefined) return await other[1]();
     await this.#daemon?.stop();
     this.#daemon = undefined;
     if (!call.startsWith('restart')) return;
