@@ -86,7 +86,12 @@ export async function startDaemon(
   const onCollection = observed?.collection.bind(observed);
   const nix = undo.use(openNixStore(nixOptions(config), { log, env: process.env, onCollection }));
   const queue = new RealiseQueue(
-    { concurrency: config.nix.concurrency, graceMs: config.gc.grace },
+    {
+      concurrency: config.nix.concurrency,
+      long: config.nix.concurrency,
+      maxWaiting: config.nix.max_waiting,
+      graceMs: config.gc.grace,
+    },
     { store: nix, log, observer: observed?.observer('realise') },
   );
   undo.defer(() => queue.close());

@@ -54,7 +54,8 @@ let
       ]) "auto" "How the store is reached.";
       nix_store = key types.str "nix-store" "The program; Nix's others are taken from beside it.";
       substituters = key (types.listOf types.str) null "Caches to use instead of those of nix.conf.";
-      concurrency = key (types.ints.between 1 64) 4 "How many realises run at once.";
+      concurrency = key (types.ints.between 1 64) 4 "How many realises fetch at once, and how many large ones beside them.";
+      max_waiting = key (types.ints.between 1 100000) 1000 "How many callers may wait for realises.";
     };
     resolver = {
       address = key types.str null "Loopback address and port of the registry that serves store paths.";

@@ -75,8 +75,12 @@ export const configSchema = v.strictObject({
       nix_store: v.optional(v.string(), 'nix-store'),
       /** Substituters to use instead of those in nix.conf. */
       substituters: v.optional(v.array(v.string())),
-      /** How many realises run at once; each that fetches is a process of Nix. */
+      /**
+       * How many realises fetch at once, and how many beside them that have much to fetch or take long; each is a process of Nix.
+       */
       concurrency: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(64)), 4),
+      /** How many callers may wait for realises; more are refused. */
+      max_waiting: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(100_000)), 1000),
     }),
     {},
   ),

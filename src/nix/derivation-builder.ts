@@ -72,6 +72,7 @@ export class DerivationBuilder implements Pick<NixStore, 'realise' | 'removeRoot
   async realise(paths: readonly StorePath[], root: string, options: RealiseOptions = {}): Promise<void> {
     const what = paths[0] ?? '(nothing)';
     const args = ['--realise', ...paths, '--add-root', root, '--indirect', ...STRUCTURED];
+    await options.mayFetch?.();
     for (let tries = 1; ; tries += 1) {
       await this.#run(what, args, options);
       if (await this.#survived(root, options.signal)) return;

@@ -81,6 +81,8 @@ export class NixStoreCli implements NixStore {
   }
 
   async #realiseOnce(outputs: readonly StorePath[], root: string, options: RealiseOptions): Promise<void> {
+    // Each is a process, whatever it finds.
+    await options.mayFetch?.();
     if (outputs.length === 1) {
       await this.#substitute(outputs, options, ['--add-root', root, '--indirect']);
       return;

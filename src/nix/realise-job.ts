@@ -39,6 +39,12 @@ export class RealiseJob implements RealiseInFlight {
   rootOwners = 0;
   /** The root was kept for an earlier try, and must be kept on when this one fails. */
   readonly rootKept: boolean;
+  /** When it had its turn, on the clock of `performance.now()`. */
+  begunAt: number | undefined;
+  /** It has much to fetch. */
+  isLong = false;
+  /** Nobody has asked for it but the daemon itself. */
+  isBackground = true;
   done: Promise<void> = Promise.resolve();
 
   constructor(key: string, paths: readonly StorePath[], root: string, startedAt: number, rootKept: boolean) {

@@ -1,7 +1,7 @@
-import pLimit, { type LimitFunction } from 'p-limit';
 import type { StorePath } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { type FetchSlot, FetchSlots } from './fetch-slots.ts';
 import { KeptRoots } from './kept-roots.ts';
 import type { RealiseObserver } from './realise-observer.ts';
 import { closureKey, describeProgress, RealiseJob, type RealiseInFlight } from './realise-job.ts';
@@ -9,8 +9,12 @@ import type { NixStore } from './store.ts';
 import { waitFor } from './wait-for.ts';
 
 export interface RealiseQueueOptions {
-  /** How many Nix processes may realise at a time. */
+  /** How many realises may fetch at a time that are not known to have much to fetch. */
   readonly concurrency: number;
+  /** How many that have much to fetch, or take long, may go on beside them; 0 makes no difference between them. */
+  readonly long: number;
+  /** How many callers may wait at a time. */
+  readonly maxWaiting: number;
   /** How long the root of a caller that gave up is kept after its realise has ended, in milliseconds. */
   readonly graceMs: number;
 }
@@ -26,28 +30,42 @@ export interface RealiseCall {
   readonly signal?: AbortSignal;
   /** How long this caller waits, in milliseconds. */
   readonly deadlineMs?: number;
+  /** The daemon's own: it is never refused, and comes after those of clients. */
+  readonly background?: boolean;
 }
+
+/** A fetch of so many bytes is a long one. */
+const LONG_BYTES = 64 * 1024 * 1024;
+/** How many closures may be looked up and rooted at a time, before anything is fetched. */
+const ROOTS_AT_A_TIME = 8;
+/** How long queued work keeps its place for a retry, in milliseconds. */
+const PLACE_MS = 30_000;
 
 /**
  * Realises closures: one at a time for each closure, a bounded number in all. A caller that gives up does not stop what
- * runs, and its retry joins it; queued work that nobody waits for is dropped.
+ * runs, and its retry joins it; queued work that nobody has come back to for a while is dropped. What is there already waits for
+ * no fetch, and no number of large closures keeps a small one waiting ({@link FetchSlots}).
  */
 export class RealiseQueue {
   readonly #store: RealiseQueueDeps['store'];
   readonly #log: Log;
   readonly #observer: RealiseObserver | undefined;
-  readonly #limit: LimitFunction;
+  readonly #slots: FetchSlots;
+  readonly #rooting = new FetchSlots({ short: ROOTS_AT_A_TIME, long: 0 });
+  readonly #maxWaiting: number;
   readonly #kept: KeptRoots;
   readonly #jobs = new Map<string, RealiseJob>();
   /** Everything that may still have a process. */
   readonly #work = new Set<Promise<void>>();
+  #waiting = 0;
   readonly #closing = new AbortController();
 
   constructor(options: RealiseQueueOptions, deps: RealiseQueueDeps) {
     this.#store = deps.store;
     this.#log = deps.log;
     this.#observer = deps.observer;
-    this.#limit = pLimit(options.concurrency);
+    this.#slots = new FetchSlots({ short: options.concurrency, long: options.long });
+    this.#maxWaiting = options.maxWaiting;
     this.#kept = new KeptRoots({ graceMs: options.graceMs }, deps);
   }
 
@@ -55,7 +73,8 @@ export class RealiseQueue {
    * Makes `paths` valid and protects them by `root` before it returns, as {@link NixStore.realise}.
    *
    * @throws StatusError what the store raises; DeadlineExceeded or Cancelled when this caller stops waiting (the work goes
-   *   on, and what it made stays rooted for the retry); Unavailable when the queue is closed.
+   *   on, and what it made stays rooted for the retry); ResourceExhausted when too many wait; Unavailable when the queue is
+   *   closed.
    */
   async realise(paths: readonly StorePath[], root: string, call: RealiseCall = {}): Promise<void> {
     if (this.#closing.signal.aborted) throw stopping();
@@ -65,9 +84,12 @@ export class RealiseQueue {
         `realise ${paths[0] ?? '(no path)'}: the caller has gone before it began`,
       );
     }
+    const isBackground = call.background === true;
+    if (!isBackground && this.#load >= this.#maxWaiting) throw tooMany(paths, this.#maxWaiting);
     const key = closureKey(paths);
     const started = performance.now();
     const job = this.#jobs.get(key) ?? this.#start(key, paths, root);
+    job.isBackground &&= isBackground;
     await this.#join(job, root, call);
     if (job.root !== root) {
       const left =
@@ -92,6 +114,12 @@ export class RealiseQueue {
   /** Keeps a root that an earlier run of the daemon left for the grace period. */
   keepFound(root: string): void {
     this.#kept.keep(root, root);
+  }
+
+  /** Somebody waits for what was begun in the background. */
+  hurry(paths: readonly StorePath[]): void {
+    const job = this.#jobs.get(closureKey(paths));
+    if (job !== undefined) job.isBackground = false;
   }
 
   /** How far the realise of these paths is, in words for an error message. */
@@ -119,27 +147,26 @@ export class RealiseQueue {
     this.#kept.close();
   }
 
+  /** Callers that wait, or closures they have asked for: those of callers that gave up are some, too. */
+  get #load(): number {
+    return Math.max(
+      this.#waiting,
+      [...this.#jobs.values()].filter(({ isBackground }) => !isBackground).length,
+    );
+  }
+
   #start(key: string, paths: readonly StorePath[], root: string): RealiseJob {
     const job = new RealiseJob(key, paths, root, Date.now(), this.#kept.adopt(root));
     this.#jobs.set(key, job);
-    job.done = this.#track(this.#limit(() => this.#run(job)));
+    job.done = this.#track(this.#run(job));
     return job;
   }
 
   async #run(job: RealiseJob): Promise<void> {
     const { signal } = job.controller;
-    let since: number | undefined;
     let failure: unknown;
     try {
-      signal.throwIfAborted();
-      job.state = 'running';
-      since = performance.now();
-      this.#observer?.began(since - job.queuedAt);
-      const onProgress = (progress: RealiseJob['progress']): void => {
-        job.progress = progress;
-      };
-      const onReceived = this.#observer?.received;
-      await this.#store.realise(job.paths, job.root, { signal, onProgress, onReceived });
+      while (!(await this.#attempt(job))) job.state = 'queued';
       if (job.rootOwners === 0) this.#kept.keep(job.root, job.key);
     } catch (error) {
       failure = error;
@@ -153,40 +180,92 @@ export class RealiseQueue {
       throw this.#closing.signal.aborted ? stopping() : error;
     } finally {
       this.#forget(job);
-      if (since !== undefined) {
+      if (job.begunAt !== undefined) {
         const asked = job.progress.substituters.length;
-        this.#observer?.ended({ milliseconds: performance.now() - since, error: failure, asked });
+        this.#observer?.ended({ milliseconds: performance.now() - job.begunAt, error: failure, asked });
       }
     }
+  }
+
+  /** @returns false when it has much to fetch and must wait for its turn among the others that have. */
+  async #attempt(job: RealiseJob): Promise<boolean> {
+    const { signal } = job.controller;
+    const attempt = new AbortController();
+    using held = new DisposableStack();
+    const rooting = held.use(await this.#rooting.acquire(job, signal));
+    const lookedUpAt = performance.now();
+    let slot: FetchSlot | undefined;
+    const mayFetch = async (): Promise<void> => {
+      if (slot !== undefined) return;
+      rooting[Symbol.dispose]();
+      slot = held.use(await this.#slots.acquire(job, signal));
+      job.state = 'running';
+      this.#begun(job, performance.now());
+    };
+    const onProgress = (progress: RealiseJob['progress']): void => {
+      job.progress = progress;
+      if (job.isLong || progress.bytesTotal < LONG_BYTES) return;
+      job.isLong = true;
+      if (slot?.turnsLong() === false) attempt.abort();
+    };
+    try {
+      const both = AbortSignal.any([signal, attempt.signal]);
+      const onReceived = this.#observer?.received;
+      await this.#store.realise(job.paths, job.root, { signal: both, onProgress, onReceived, mayFetch });
+      this.#begun(job, lookedUpAt);
+      return true;
+    } catch (error) {
+      if (!signal.aborted && attempt.signal.aborted) return false;
+      if (!signal.aborted) this.#begun(job, lookedUpAt);
+      throw error;
+    }
+  }
+
+  #begun(job: RealiseJob, at: number): void {
+    if (job.begunAt !== undefined) return;
+    job.begunAt = at;
+    this.#observer?.began(at - job.queuedAt);
   }
 
   async #join(job: RealiseJob, root: string, call: RealiseCall): Promise<void> {
     const owner = job.root === root ? 1 : 0;
     job.waiters += 1;
+    this.#waiting += 1;
     job.rootOwners += owner;
     try {
       await waitFor(job.done, call, () => describe(job));
     } finally {
       job.waiters -= 1;
+      this.#waiting -= 1;
       job.rootOwners -= owner;
-      if (job.waiters === 0 && job.state === 'queued') {
-        job.controller.abort();
-        this.#forget(job);
-      }
+      // The retry of a client whose patience is bounded finds its place in the queue.
+      if (call.deadlineMs === undefined) this.#dropUnwanted(job);
+      else setTimeout(() => this.#dropUnwanted(job), PLACE_MS).unref();
     }
+  }
+
+  #dropUnwanted(job: RealiseJob): void {
+    if (job.waiters > 0 || job.state !== 'queued') return;
+    job.controller.abort();
+    this.#forget(job);
   }
 
   /** A root of its own for a caller that joined: everything is valid, so this is one short process. */
   async #rootOnly(job: RealiseJob, root: string, call: RealiseCall): Promise<void> {
     const controller = new AbortController();
     const signal = AbortSignal.any([controller.signal, this.#closing.signal]);
-    const work = this.#track(this.#store.realise(job.paths, root, { signal }));
+    const work = this.#track(this.#rootValid(job, root, signal));
     try {
       await waitFor(work, call, () => `GC root ${root} for ${nameOf(job)}: not made yet; a retry is short`);
     } catch (error) {
       controller.abort();
       throw this.#closing.signal.aborted ? stopping() : error;
     }
+  }
+
+  async #rootValid(job: RealiseJob, root: string, signal: AbortSignal): Promise<void> {
+    using _ = await this.#rooting.acquire({ isLong: false, isBackground: false }, signal);
+    await this.#store.realise(job.paths, root, { signal });
   }
 
   #forget(job: RealiseJob): void {
@@ -202,6 +281,14 @@ export class RealiseQueue {
     void ended.then(() => this.#work.delete(ended));
     return work;
   }
+}
+
+function tooMany(paths: readonly StorePath[], limit: number): StatusError {
+  return new StatusError(
+    'ResourceExhausted',
+    `realise ${paths[0] ?? '(no path)'}: ${limit} callers wait for Nix already, as many as nix.max_waiting allows; ` +
+      'try again when some are through ("nix-snapshotter status" shows what they wait for), or raise it',
+  );
 }
 
 function describe(job: RealiseJob): string {

@@ -12,6 +12,9 @@ interface Job<T> {
   readonly done: Promise<T>;
 }
 
+/** How many callers may wait for one kind of work. */
+const MAX_WAITING = 1000;
+
 /**
  * Work that several callers ask for by the same key at a time: done once for all of them, a bounded number of keys at a time. It
  * stops when all who waited have gone; after a caller's deadline it goes on for the retry, unless it has not begun.
@@ -22,6 +25,7 @@ export class SharedWork<T> {
   readonly #jobs = new Map<string, Job<T>>();
   /** Everything that may still have a process. */
   readonly #work = new Set<Promise<unknown>>();
+  #waiting = 0;
   #isClosed = false;
 
   constructor(
@@ -34,13 +38,19 @@ export class SharedWork<T> {
 
   /**
    * @param what is done, for messages.
-   * @throws StatusError what the work raises; DeadlineExceeded, or Cancelled, when this caller stops waiting; Unavailable when
-   *   closed.
+   * @throws StatusError what the work raises; DeadlineExceeded, or Cancelled, when this caller stops waiting; ResourceExhausted
+   *   when too many wait; Unavailable when closed.
    */
   async do(key: string, call: RealiseCall, what: string): Promise<T> {
     if (this.#isClosed) throw stopping(what);
+    if (this.#waiting >= MAX_WAITING)
+      throw new StatusError(
+        'ResourceExhausted',
+        `${what}: ${MAX_WAITING} callers wait for such work already, which is the limit; try again when some are through`,
+      );
     const job = this.#jobs.get(key) ?? this.#start(key);
     job.waiters += 1;
+    this.#waiting += 1;
     let isGone = false;
     try {
       return await waitFor(job.done, call, () => {
@@ -52,6 +62,7 @@ export class SharedWork<T> {
       throw this.#isClosed ? stopping(what) : error;
     } finally {
       job.waiters -= 1;
+      this.#waiting -= 1;
       if (job.waiters === 0 && (isGone || job.state === 'queued')) this.#stop(key, job);
     }
   }

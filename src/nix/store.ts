@@ -21,6 +21,8 @@ export interface RealiseOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: RealiseProgress) => void;
   readonly onReceived?: ReceivedListener | undefined;
+  /** Awaited before anything is fetched, maybe more than once; what it raises is the failure. */
+  readonly mayFetch?: () => Promise<void>;
 }
 
 /**

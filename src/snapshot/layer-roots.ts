@@ -6,7 +6,7 @@ import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { GcRoots } from '../nix/gc-roots.ts';
 import type { RetiredRoots } from '../nix/retired-roots.ts';
-import type { RealiseQueue } from '../nix/realise-queue.ts';
+import type { RealiseCall, RealiseQueue } from '../nix/realise-queue.ts';
 import { waitFor } from '../nix/wait-for.ts';
 
 export interface LayerRootsOptions {
@@ -84,12 +84,14 @@ export class LayerRoots {
   async secureStored(id: number, closure: LayerClosure, signal?: AbortSignal): Promise<void> {
     const paths = pathsOf(closure);
     if (paths.length === 0) return;
-    await waitFor(this.#work(id, closure), this.#bounds(signal), () => this.#deps.queue.describe(paths));
+    const work = this.#work(id, closure, false);
+    this.#deps.queue.hurry(paths);
+    await waitFor(work, this.#bounds(signal), () => this.#deps.queue.describe(paths));
   }
 
   /** {@link secureStored} without anybody waiting; a failure is logged, and the first container of the layer tries again. */
   secureLater(id: number, closure: LayerClosure): void {
-    void this.#work(id, closure);
+    void this.#work(id, closure, true);
   }
 
   /**
@@ -128,13 +130,13 @@ export class LayerRoots {
   }
 
   /** The one piece of work that roots a stored snapshot; a failure is logged here, whoever else waits. */
-  #work(id: number, closure: LayerClosure): Promise<void> {
+  #work(id: number, closure: LayerClosure, background: boolean): Promise<void> {
     const running = this.#works.get(id);
     if (running !== undefined && isDeepStrictEqual(running.closure, closure)) return running.done;
     // One that roots another closure by the same link ends first: the newest has the last word.
     const released = running?.released ?? new AbortController();
     const before = running?.done.catch(() => {}) ?? Promise.resolve();
-    const done = before.then(() => this.#root(id, closure, released.signal));
+    const done = before.then(() => this.#root(id, closure, { signal: released.signal, background }));
     const work = { closure, released, done };
     this.#works.set(id, work);
     done
@@ -148,11 +150,11 @@ export class LayerRoots {
     return done;
   }
 
-  async #root(id: number, closure: LayerClosure, signal: AbortSignal): Promise<void> {
+  async #root(id: number, closure: LayerClosure, call: RealiseCall): Promise<void> {
     const { queue, gcRoots, check } = this.#deps;
     const paths = pathsOf(closure);
     if (paths.length === 0) return;
-    await queue.realise(paths, gcRoots.link(id), { signal });
+    await queue.realise(paths, gcRoots.link(id), call);
     try {
       await check.check(closure);
     } catch (error) {

@@ -31,6 +31,7 @@ export interface BuiltPathsDeps {
 
 /** Builds use every core that Nix gives them. */
 const CONCURRENCY = 1;
+const MAX_WAITING = 1000;
 /** An evaluation keeps a core busy, and of a large package set takes a gigabyte. */
 const EVALUATIONS = 2;
 const KEPT_OUTPUTS = 1000;
@@ -51,7 +52,10 @@ export class BuiltPaths implements AsyncDisposable {
     this.#deps = deps;
     const { builder: store, log, observer } = deps;
     const { graceMs } = options;
-    this.#queue = new RealiseQueue({ concurrency: CONCURRENCY, graceMs }, { store, log, observer });
+    this.#queue = new RealiseQueue(
+      { concurrency: CONCURRENCY, long: 0, maxWaiting: MAX_WAITING, graceMs },
+      { store, log, observer },
+    );
     this.#evaluated = new KeptRoots(options, { store, log });
     this.#evaluations = new SharedWork(
       { concurrency: EVALUATIONS },

@@ -116,6 +116,7 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
           ((await this.#rootValid(outputs, root, options)) ||
             (await this.#rootAllValid(outputs, root, options)));
         if (rooted) return;
+        await options.mayFetch?.();
         await this.#fetcher.fetch(outputs, root, options);
         setTimeout(() => this.#pool.warm(POOLED), WARM_AFTER_MS).unref();
       },

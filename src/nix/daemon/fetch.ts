@@ -1,4 +1,5 @@
 import type { StorePath } from '../../closure/store-path.ts';
+import { StatusError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { realiseFailure } from '../failure.ts';
 import { LEVEL, type LogLine } from '../log-line.ts';
@@ -13,6 +14,7 @@ import {
   type ClientSettings,
   queryMissing,
   querySubstitutableReferences,
+  queryValidPaths,
   setOptions,
 } from './operations.ts';
 import { rootOutputs } from './root-outputs.ts';
@@ -130,7 +132,10 @@ function runOptions({ signal }: RealiseOptions, onLog?: (line: LogLine) => void)
   return { signal, limits: LONG, ...(onLog === undefined ? {} : { onLog }) };
 }
 
-/** Fetches what no earlier fetch does, waits for those that fetch the rest, and sees that all of it is there. */
+/** How often is looked whether others have fetched what is shared: they may have much else to fetch. */
+const LOOK_MS = 500;
+
+/** Fetches what no earlier fetch does, waits until the others have fetched the rest, and sees that all of it is there. */
 async function substitute(
   connection: DaemonConnection,
   { outputs, earlier }: Work,
@@ -150,7 +155,27 @@ async function substitute(
     if (independent.length > 0) await connection.ask(buildPaths(independent), run);
     const overlapping = earlier.filter((_, at) => shared[at]?.length !== 0);
     const ended = Promise.all(overlapping.map((each) => each.ended)).then(() => {});
-    await waitFor(ended, run, () => `realise ${outputs[0] ?? ''}: waiting for paths of others`);
+    while (!(await endsWithin(LOOK_MS, ended, outputs, run)))
+      if ((await connection.ask(queryValidPaths([...theirs]), run)).length === theirs.size) break;
   }
   await connection.ask(buildPaths(outputs), run);
+}
+
+async function endsWithin(
+  deadlineMs: number,
+  work: Promise<void>,
+  outputs: readonly StorePath[],
+  { signal }: RunOptions,
+): Promise<boolean> {
+  try {
+    await waitFor(
+      work,
+      { signal, deadlineMs },
+      () => `realise ${outputs[0] ?? ''}: waiting for paths of others`,
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof StatusError && error.code === 'DeadlineExceeded') return false;
+    throw error;
+  }
 }

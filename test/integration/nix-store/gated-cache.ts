@@ -10,8 +10,9 @@ export class GatedCache implements AsyncDisposable {
   fault: ((path: string) => number | undefined) | undefined;
   #directory: string;
   #server: Server;
-  #open = Promise.resolve();
-  #release: () => void = () => {};
+  /** Which archives wait; undefined: none. */
+  #held: ((path: string) => boolean) | undefined;
+  #changed = Promise.withResolvers<void>();
   #reached = Promise.withResolvers<void>();
 
   private constructor(directory: string) {
@@ -36,17 +37,18 @@ export class GatedCache implements AsyncDisposable {
     return this.requests.filter((path) => path.startsWith('/nar/')).length;
   }
 
-  /** From now on archives wait for {@link release}. Resolves when the first one waits. */
-  hold(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#open = promise;
-    this.#release = resolve;
+  /**
+   * From now on archives wait for {@link release}, or those alone that `held` takes by their path. Resolves when the first one
+   * waits.
+   */
+  hold(held: (path: string) => boolean = () => true): Promise<void> {
     this.#reached = Promise.withResolvers();
+    this.#hold(held);
     return this.#reached.promise;
   }
 
   release(): void {
-    this.#release();
+    this.#hold(undefined);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -55,11 +57,17 @@ export class GatedCache implements AsyncDisposable {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
+  #hold(held: ((path: string) => boolean) | undefined): void {
+    this.#held = held;
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
   async #answer(path: string, response: ServerResponse): Promise<void> {
     this.requests.push(path);
-    if (path.startsWith('/nar/')) {
+    while (path.startsWith('/nar/') && this.#held?.(path) === true) {
       this.#reached.resolve();
-      await this.#open;
+      await this.#changed.promise;
     }
     const file = this.#directory + path;
     const status = this.fault?.(path) ?? (existsSync(file) ? 200 : 404);

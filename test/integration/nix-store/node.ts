@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { execa } from 'execa';
-import type { StorePath } from '../../../src/closure/store-path.ts';
+import { type StorePath, storePathName } from '../../../src/closure/store-path.ts';
 import { type Log, silentLog } from '../../../src/log.ts';
 import type { NixStoreOptions } from '../../../src/nix/nix-options.ts';
 import { openNixStore } from '../../../src/nix/open-store.ts';
@@ -32,6 +32,8 @@ export interface Paths {
   readonly b: StorePath;
   readonly c: StorePath;
   readonly lone: StorePath;
+  /** Each is more than a small closure has. */
+  readonly large: readonly StorePath[];
   readonly withDerivation: StorePath;
   readonly derivation: StorePath;
   readonly all: StorePath;
@@ -52,6 +54,8 @@ export async function setUp(): Promise<void> {
     (await run('nix-build', '--no-out-link', '--quiet', file, '-A', attribute)).split('\n') as StorePath[];
   const built: Record<string, unknown> = {};
   for (const name of ['a', 'b', 'c', 'lone', 'withDerivation', 'all']) [built[name]] = await build(name);
+  const large = await build('large');
+  built['large'] = large;
   const all = String(built['all']);
   built['small'] = (await run('nix-store', '--query', '--requisites', all))
     .split('\n')
@@ -60,6 +64,7 @@ export async function setUp(): Promise<void> {
   appendFileSync(PATHS, JSON.stringify(built));
   const tops = ['c', 'lone', 'withDerivation', 'all'].map((name) => String(built[name]));
   await run('nix', 'copy', '--to', `file://${CACHE}?compression=none`, ...tops);
+  await run('nix', 'copy', '--to', `file://${CACHE}?compression=zstd`, ...large);
   const secret = await run('nix', 'key', 'generate-secret', '--key-name', 'test-1');
   appendFileSync(`${DIR}/key`, secret, { mode: 0o600 });
   appendFileSync(PUBLIC_KEY, await run('sh', '-c', `nix key convert-secret-to-public < ${DIR}/key`));
@@ -74,6 +79,12 @@ export async function setUp(): Promise<void> {
 
 export function paths(): Paths {
   return JSON.parse(readFileSync(PATHS, 'utf8')) as Paths;
+}
+
+/** What the cache calls a path's archive. */
+export function archiveOf(path: StorePath): string {
+  const info = `${storePathName(path).slice(0, 32)}.narinfo`;
+  return `/${/^URL: (.*)$/m.exec(readFileSync(`${CACHE}/${info}`, 'utf8'))?.[1] ?? ''}`;
 }
 
 export function publicKey(): string {

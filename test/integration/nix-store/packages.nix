@@ -1,4 +1,4 @@
-# A chain c → b → a, a path of its own, one that refers to a derivation file, and 1,000 paths with one that refers to all.
+# A chain c → b → a, a path of its own, large ones, one that refers to a derivation file, and 1,000 paths with one that refers to all.
 let
   run = name: attrs: derivation ({
     inherit name;
@@ -15,6 +15,7 @@ in {
   inherit a b;
   c = run "c" { refs = "${b}"; };
   lone = run "lone" { };
+  large = builtins.genList (i: run "large-${toString i}" { size = 70000000; }) 3;
   withDerivation = run "with-derivation" { refs = builtins.unsafeDiscardOutputDependency a.drvPath; };
   all = run "all" { refs = builtins.concatStringsSep "\n" small; };
 }

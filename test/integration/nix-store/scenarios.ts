@@ -10,6 +10,7 @@ import { readEntries } from '../../../src/view/entries.ts';
 import { FAILURES } from './failures.ts';
 import { GatedCache } from './gated-cache.ts';
 import {
+  archiveOf,
   type Backend,
   BACKENDS,
   CACHE,
@@ -77,7 +78,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     await using cache = await GatedCache.serve(CACHE);
     const store = openStore([cache.url]);
     await using queue = new Closing(
-      new RealiseQueue({ concurrency: 2, graceMs: 1e6 }, { store, log: silentLog }),
+      new RealiseQueue({ concurrency: 2, long: 0, maxWaiting: 100, graceMs: 1e6 }, { store, log: silentLog }),
     );
     const waits = cache.hold();
     const both = [queue.queue.realise([c, lone], R1), queue.queue.realise([lone, c], R2)];
@@ -95,7 +96,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     await using cache = await GatedCache.serve(CACHE);
     const store = openStore([cache.url]);
     await using queue = new Closing(
-      new RealiseQueue({ concurrency: 2, graceMs: 1e6 }, { store, log: silentLog }),
+      new RealiseQueue({ concurrency: 2, long: 0, maxWaiting: 100, graceMs: 1e6 }, { store, log: silentLog }),
     );
     const waits = cache.hold();
     const leaving = new AbortController();
@@ -129,6 +130,46 @@ const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     assert.equal(cache.fetches, 4);
   },
 
+  'waits for what two closures share, not for all that the first one fetches': async () => {
+    const { b, c, lone } = paths();
+    await using cache = await GatedCache.serve(CACHE);
+    const store = openStore([cache.url]);
+    const waits = cache.hold();
+    const first = store.realise([c, lone], R1);
+    await waits;
+    const second = store.realise([b], R2);
+    // It has asked what is missing before anything comes.
+    await setTimeout(1000);
+    const archive = archiveOf(lone);
+    void cache.hold((path) => path === archive);
+    await second;
+    assert.equal(existsSync(R1), false);
+    cache.release();
+    await first;
+    assert.equal(cache.fetches, 4);
+  },
+
+  'fetches a small closure while large ones have all the turns that they may have': async () => {
+    const { c, large } = paths();
+    await using cache = await GatedCache.serve(CACHE);
+    const store = openStore([cache.url]);
+    await using queue = new Closing(
+      new RealiseQueue({ concurrency: 1, long: 1, maxWaiting: 100, graceMs: 1e6 }, { store, log: silentLog }),
+    );
+    const archives = new Set(large.map(archiveOf));
+    const waits = cache.hold((path) => archives.has(path));
+    const all = large.map((path, at) => queue.queue.realise([path], `${ROOTS}/large-${at}`));
+    await waits;
+    await queue.queue.realise([c], R1);
+    assert.deepEqual(
+      queue.queue.inFlight().map(({ state }) => state),
+      ['running', 'queued', 'queued'],
+    );
+    cache.release();
+    await Promise.all(all);
+    assert.equal((await store.valid([c, ...large])).size, 4);
+  },
+
   'says that Nix was killed, and goes on with the next try': async () => {
     const { c } = paths();
     await using cache = await GatedCache.serve(CACHE);
@@ -149,7 +190,10 @@ const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     const { c } = paths();
     await using cache = await GatedCache.serve(CACHE);
     const store = openStore([cache.url]);
-    const queue = new RealiseQueue({ concurrency: 2, graceMs: 0 }, { store, log: silentLog });
+    const queue = new RealiseQueue(
+      { concurrency: 2, long: 0, maxWaiting: 100, graceMs: 0 },
+      { store, log: silentLog },
+    );
     const waits = cache.hold();
     const stopped = assert.rejects(queue.realise([c], R1), { code: 'Unavailable' });
     await waits;
@@ -260,7 +304,10 @@ const ABOUT_SOCKETS: Readonly<Record<string, () => Promise<void>>> = {
 /** What a backend cannot show. */
 const LEFT_OUT: Readonly<Record<Backend, readonly string[]>> = {
   // Two processes of Nix that need one path at the same time both fetch it.
-  'nix-store': ['fetches once what two closures share that are realised at once'],
+  'nix-store': [
+    'fetches once what two closures share that are realised at once',
+    'waits for what two closures share, not for all that the first one fetches',
+  ],
   stdio: [],
   // These replace the programs of Nix, which a daemon on a socket does without.
   socket: [

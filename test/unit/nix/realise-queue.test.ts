@@ -3,6 +3,7 @@ import { beforeEach, describe, it, mock } from 'node:test';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import { StatusError } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/log.ts';
+import { NOTHING_YET } from '../../../src/nix/realise-job.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from '../../../src/nix/store.ts';
 
@@ -23,8 +24,11 @@ class HeldStore implements NixStore {
   realStoreDir = () => Promise.resolve('/nix/store');
   readonly calls: Call[] = [];
   readonly roots = new Set<string>();
+  /** What is there already. */
+  readonly there = new Set<string>();
 
-  realise(paths: readonly StorePath[], root: string, options: RealiseOptions = {}): Promise<void> {
+  async realise(paths: readonly StorePath[], root: string, options: RealiseOptions = {}): Promise<void> {
+    if (!this.there.has(paths[0] ?? '')) await options.mayFetch?.();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     options.signal?.addEventListener('abort', () => reject(new StatusError('Cancelled', 'stopped')));
     const finish = (): void => {
@@ -32,7 +36,7 @@ class HeldStore implements NixStore {
       resolve();
     };
     this.calls.push({ paths, root, options, finish, fail: reject });
-    return promise;
+    await promise;
   }
 
   removeRoot(root: string): Promise<void> {
@@ -66,6 +70,14 @@ function call(index: number): Call {
   return found;
 }
 
+/** Store paths that begin with digits from one on. */
+function numbered(count: number, first: string): readonly StorePath[] {
+  return Array.from(
+    { length: count },
+    (_, index) => `/nix/store/${String(Number(first) + index).repeat(32)}-x` as StorePath,
+  );
+}
+
 /** Lets everything that can go on without a timer or an event go on. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
@@ -77,7 +89,10 @@ describe('RealiseQueue', () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     context.after(() => mock.timers.reset());
     store = new HeldStore();
-    queue = new RealiseQueue({ concurrency: 2, graceMs: GRACE }, { store, log: silentLog });
+    queue = new RealiseQueue(
+      { concurrency: 2, long: 0, maxWaiting: 100, graceMs: GRACE },
+      { store, log: silentLog },
+    );
   });
 
   it('realises once for callers that come together, and gives each its root', async () => {
@@ -221,6 +236,147 @@ describe('RealiseQueue', () => {
     await Promise.all(running);
     await settle();
     assert.equal(store.calls.length, 2);
+  });
+
+  it('keeps the place of a client whose patience ends, for a while', async () => {
+    const running = numbered(2, '2').map((path, index) => queue.realise([path], `/r/${index}`));
+    const first = queue.realise([A], '/r/a', { deadlineMs: 1000 });
+    const later = queue.realise([B], '/r/b');
+    await settle();
+    mock.timers.tick(1000);
+    await assert.rejects(first, { code: 'DeadlineExceeded', message: /queued behind other realises/ });
+    mock.timers.tick(29_000);
+    const retry = queue.realise([A], '/r/a', { deadlineMs: 1000 });
+    await settle();
+    call(0).finish();
+    await running[0];
+    await settle();
+    assert.deepEqual(call(2).paths, [A]);
+    for (const index of [1, 2]) call(index).finish();
+    await Promise.all([...running, retry]);
+    await settle();
+    call(3).finish();
+    await later;
+
+    const all = numbered(2, '6').map((path, index) => queue.realise([path], `/s/${index}`));
+    const gone = queue.realise([A], '/r/a', { deadlineMs: 1000 });
+    await settle();
+    mock.timers.tick(1000);
+    await assert.rejects(gone, { code: 'DeadlineExceeded' });
+    assert.equal(queue.inFlight().length, 3);
+    mock.timers.tick(30_000);
+    await settle();
+    assert.equal(queue.inFlight().length, 2);
+    for (const index of [4, 5]) call(index).finish();
+    await Promise.all(all);
+  });
+
+  it('roots what is there without a turn', async () => {
+    const running = numbered(2, '2').map((path, index) => queue.realise([path], `/r/${index}`));
+    await settle();
+    store.there.add(A);
+    const ready = queue.realise([A], '/r/a');
+    await settle();
+    assert.deepEqual(call(2).paths, [A]);
+    call(2).finish();
+    await ready;
+    for (const index of [0, 1]) call(index).finish();
+    await Promise.all(running);
+  });
+
+  it('lets a small closure pass any number of large ones', async () => {
+    queue = new RealiseQueue(
+      { concurrency: 1, long: 2, maxWaiting: 100, graceMs: GRACE },
+      { store, log: silentLog },
+    );
+    const large = numbered(4, '2').map((path, index) => queue.realise([path], `/r/${index}`));
+    for (const index of [0, 1, 2, 3]) {
+      await settle();
+      call(index).options.onProgress?.({ ...NOTHING_YET, bytesTotal: 1e9 });
+    }
+    await settle();
+    assert.deepEqual(
+      store.calls.map(({ options }) => options.signal?.aborted),
+      [false, false, true, true],
+    );
+    const small = queue.realise([A], '/r/a');
+    await settle();
+    assert.deepEqual(call(4).paths, [A]);
+    call(4).finish();
+    await small;
+    call(1).finish();
+    await large[1];
+    await settle();
+    assert.deepEqual([call(5).paths, store.calls.length], [call(2).paths, 6]);
+    for (const index of [0, 5]) call(index).finish();
+    await settle();
+    call(6).finish();
+    await Promise.all(large);
+  });
+
+  it('does so with those that take long, whatever their size', async () => {
+    queue = new RealiseQueue(
+      { concurrency: 1, long: 1, maxWaiting: 100, graceMs: GRACE },
+      { store, log: silentLog },
+    );
+    const slow = numbered(2, '2').map((path, index) => queue.realise([path], `/r/${index}`));
+    await settle();
+    assert.equal(store.calls.length, 1);
+    mock.timers.tick(5000);
+    await settle();
+    assert.equal(store.calls.length, 2);
+    mock.timers.tick(5000);
+    const small = queue.realise([A], '/r/a');
+    await settle();
+    assert.equal(store.calls.length, 2, 'there is no room among the long ones');
+    call(0).finish();
+    await slow[0];
+    await settle();
+    assert.deepEqual(call(2).paths, [A]);
+    for (const index of [1, 2]) call(index).finish();
+    await Promise.all([slow[1], small]);
+  });
+
+  it('takes those that somebody waits for first', async () => {
+    const running = numbered(2, '2').map((path, index) => queue.realise([path], `/r/${index}`));
+    const own = numbered(3, '4').map((path, index) =>
+      queue.realise([path], `/s/${index}`, { background: true }),
+    );
+    const asked = queue.realise([A], '/r/a');
+    queue.hurry(numbered(3, '4').slice(2));
+    for (const index of [0, 1, 2, 3, 4, 5]) {
+      await settle();
+      call(index).finish();
+    }
+    await Promise.all([...running, ...own, asked]);
+    assert.deepEqual(
+      store.calls.slice(2).map(({ root }) => root),
+      ['/s/2', '/r/a', '/s/0', '/s/1'],
+    );
+  });
+
+  it('refuses more callers than may wait, but never its own work', async () => {
+    queue = new RealiseQueue(
+      { concurrency: 1, long: 0, maxWaiting: 2, graceMs: GRACE },
+      { store, log: silentLog },
+    );
+    const paths = numbered(4, '2');
+    const all = paths.slice(0, 2).map((path, index) => queue.realise([path], `/r/${index}`));
+    await assert.rejects(queue.realise([A], '/r/a'), {
+      code: 'ResourceExhausted',
+      message: `realise ${A}: 2 callers wait for Nix already, as many as nix.max_waiting allows; try again when some are through ("nix-snapshotter status" shows what they wait for), or raise it`,
+    });
+    await assert.rejects(queue.realise(paths.slice(0, 1), '/r/b'), { code: 'ResourceExhausted' });
+    all.push(queue.realise([B], '/r/own', { background: true }));
+    for (const index of [0, 1, 2]) {
+      await settle();
+      call(index).finish();
+    }
+    await Promise.all(all);
+    const next = queue.realise([A], '/r/a');
+    await settle();
+    call(3).finish();
+    await next;
   });
 
   it('forgets a failure: the next try starts again', async () => {

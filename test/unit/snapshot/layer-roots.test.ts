@@ -10,6 +10,7 @@ import { silentLog } from '../../../src/log.ts';
 import { GcRoots } from '../../../src/nix/gc-roots.ts';
 import { RetiredRoots } from '../../../src/nix/retired-roots.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
+import type { RealiseOptions } from '../../../src/nix/store.ts';
 import { LayerRoots } from '../../../src/snapshot/layer-roots.ts';
 import { LinkingNixStore } from './state-rig.ts';
 
@@ -26,7 +27,12 @@ class GatedStore extends LinkingNixStore {
   /** Removals of roots that were kept. */
   readonly removals: Promise<void>[] = [];
 
-  override async realise(paths: readonly StorePath[], root: string): Promise<void> {
+  override async realise(
+    paths: readonly StorePath[],
+    root: string,
+    options: RealiseOptions = {},
+  ): Promise<void> {
+    await options.mayFetch?.();
     await this.gate.promise;
     await super.realise(paths, root);
   }
@@ -59,7 +65,10 @@ beforeEach(async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'layer-roots-'));
   await mkdir(join(directory, 'gcroots'));
   store = new GatedStore();
-  queue = new RealiseQueue({ concurrency: 1, graceMs: GRACE_MS }, { store, log: silentLog });
+  queue = new RealiseQueue(
+    { concurrency: 1, long: 0, maxWaiting: 100, graceMs: GRACE_MS },
+    { store, log: silentLog },
+  );
   gcRoots = new GcRoots({ directory: join(directory, 'gcroots') });
   checked = () => Promise.resolve();
   const check = { check: () => checked() };

@@ -64,7 +64,10 @@ export async function openState(root: string, graceMs = 0) {
   const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d+$/.test(name)).map(Number);
   const store = await LevelStore.open(layout.metadata, Math.max(0, ...numbers), silentLog);
   const nix = new LinkingNixStore();
-  const queue = new RealiseQueue({ concurrency: 2, graceMs: 60_000 }, { store: nix, log: silentLog });
+  const queue = new RealiseQueue(
+    { concurrency: 2, long: 0, maxWaiting: 100, graceMs: 60_000 },
+    { store: nix, log: silentLog },
+  );
   const gcRoots = new GcRoots({ directory: layout.gcRoots });
   const closures = new ClosureReader({ realStoreDir: nix.realStoreDir });
   const check = new ClosureCheck({ closures, store: nix });
