@@ -48,7 +48,20 @@ const parser = yargs(hideBin(process.argv))
       command
         .option('address', { ...ADDRESS, describe: 'Unix socket of the daemon' })
         .option('config', CONFIG)
-        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+        .option('watch', {
+          alias: 'w',
+          type: 'boolean',
+          default: false,
+          describe:
+            'Go on until Ctrl-C: drawn anew on a terminal, else a line for each change, or for each look with --json',
+        })
+        .option('interval', {
+          type: 'number',
+          requiresArg: true,
+          default: 1,
+          describe: 'Seconds between two looks with --watch, 0.1 to 3600',
+        }),
     async (options) => {
       const { printStatus } = await import('../src/status/print.ts');
       await printStatus(options);

@@ -4,6 +4,7 @@ import { ClosureCheck } from './closure/closure-check.ts';
 import { ClosureReader } from './closure/closure-of-layer.ts';
 import type { Config } from './config/schema.ts';
 import { messageOf, StatusError } from './errors.ts';
+import { Holdings } from './holdings/holdings.ts';
 import { Background } from './host/background.ts';
 import { systemClock } from './host/clock.ts';
 import { makeDirectories } from './host/make-directories.ts';
@@ -35,6 +36,7 @@ import { KnownLayers } from './snapshot/known-layers.ts';
 import { LayerRoots } from './snapshot/layer-roots.ts';
 import { LayerViews } from './snapshot/layer-views.ts';
 import { LayeredLayers } from './snapshot/layered-layers.ts';
+import { isExtraction } from './snapshot/labels.ts';
 import { Layout } from './snapshot/layout.ts';
 import { reconcile } from './snapshot/reconcile.ts';
 import { ClosureRecovery } from './snapshot/recovery.ts';
@@ -165,7 +167,17 @@ export async function startDaemon(
     ? undo.use(await resolverOf(config, layout, { nix, queue, closures, log }, observed))
     : undefined;
   const inFlight = () => [...queue.inFlight(), ...(resolver?.inFlight() ?? [])];
-  const status = statusService({ config, store, roots, retired, inFlight, nix, view: choice, problems });
+  const holdings = new Holdings(
+    { pulledRoots: layout.pulledRoots, views: [layout.views, layout.mapped] },
+    {
+      store,
+      isContainer: ({ key, labels }) => !isExtraction(key, labels),
+      roots,
+      retired,
+      helped: overlays instanceof OverlayViews ? undefined : overlays,
+    },
+  );
+  const status = statusService({ config, holdings, readiness, inFlight, nix, view: choice, problems });
   const imageService =
     resolver !== undefined && config.image_service.enable
       ? undo.use(await imageServiceOf(config, { resolver, nix, log }))
@@ -197,8 +209,7 @@ export async function startDaemon(
   }
   if (config.metrics.address !== undefined && observed !== undefined) {
     const { startMetrics } = await import('./metrics/start.ts');
-    const mountedForUs = () => (overlays instanceof OverlayViews ? 0 : overlays.count);
-    const state = { store, layout, roots, inFlight, nix, view: choice, mountedForUs, problems };
+    const state = { root: config.root, holdings, inFlight, nix, view: choice, problems, store };
     const whyNotReady = () => readiness.whyNot();
     undo.use(await startMetrics(config.metrics.address, { ...state, closures, observed, whyNotReady, log }));
   }

@@ -881,6 +881,8 @@ export interface Realise {
   started_at: Timestamp | null;
   waiters: bigint;
   state: RealiseState | number;
+  running_since: Timestamp | null;
+  bytes_per_second: bigint;
 }
 
 export interface RealiseInput {
@@ -894,6 +896,8 @@ export interface RealiseInput {
   started_at?: TimestampInput | null;
   waiters?: bigint | null;
   state?: RealiseState | number | null;
+  running_since?: TimestampInput | null;
+  bytes_per_second?: bigint | null;
 }
 
 export type RealiseState = 'UNKNOWN' | 'QUEUED' | 'RUNNING';
@@ -930,6 +934,10 @@ export interface StatusResponse {
   retired_gc_roots: bigint;
   realises: Realise[];
   problems: string[];
+  closures: bigint;
+  pulled_gc_roots: bigint;
+  view_mounts: bigint;
+  not_ready: string;
 }
 
 export interface StatusResponseInput {
@@ -946,6 +954,10 @@ export interface StatusResponseInput {
   retired_gc_roots?: bigint | null;
   realises?: readonly RealiseInput[] | null;
   problems?: readonly string[] | null;
+  closures?: bigint | null;
+  pulled_gc_roots?: bigint | null;
+  view_mounts?: bigint | null;
+  not_ready?: string | null;
 }
 
 export interface ViewStatus {

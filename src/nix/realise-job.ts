@@ -1,5 +1,6 @@
 import type { StorePath } from '../closure/store-path.ts';
 import { withoutCredentials } from './failure.ts';
+import { SpeedMeter } from './speed-meter.ts';
 import type { RealiseProgress } from './store.ts';
 
 /** A realise that is queued or runs, as `status` shows it. */
@@ -8,8 +9,12 @@ export interface RealiseInFlight {
   readonly paths: readonly string[];
   readonly state: 'queued' | 'running';
   readonly progress: RealiseProgress;
-  /** Milliseconds since 1970. */
+  /** When it was asked for: milliseconds since 1970. */
   readonly startedAt: number;
+  /** When it left the queue; undefined while it is queued. */
+  readonly runningSince: number | undefined;
+  /** What is fetched now, in bytes a second. */
+  readonly speed: number;
   /** Callers that wait for it now. */
   readonly waiters: number;
 }
@@ -23,7 +28,7 @@ export const NOTHING_YET: RealiseProgress = {
 };
 
 /** The one realise of a closure that any number of callers share. */
-export class RealiseJob implements RealiseInFlight {
+export class RealiseJob {
   readonly key: string;
   readonly paths: readonly StorePath[];
   /** The root that the job makes: the first caller's. */
@@ -32,8 +37,9 @@ export class RealiseJob implements RealiseInFlight {
   /** By the clock of {@link performance}. */
   readonly queuedAt = performance.now();
   readonly controller = new AbortController();
-  state: 'queued' | 'running' = 'queued';
+  runningSince: number | undefined;
   progress = NOTHING_YET;
+  readonly #meter = new SpeedMeter(performance.now());
   waiters = 0;
   /** Waiting callers that {@link root} belongs to. */
   rootOwners = 0;
@@ -55,10 +61,21 @@ export class RealiseJob implements RealiseInFlight {
     this.rootKept = rootKept;
   }
 
+  get state(): RealiseInFlight['state'] {
+    return this.runningSince === undefined ? 'queued' : 'running';
+  }
+
+  /** It has come so far. */
+  reached(progress: RealiseProgress): void {
+    this.progress = progress;
+    this.#meter.reached(progress.bytesDone, performance.now());
+  }
+
   /** The job as it is now. */
   snapshot(): RealiseInFlight {
-    const { paths, state, progress, startedAt, waiters } = this;
-    return { paths, state, progress, startedAt, waiters };
+    const { paths, state, progress, startedAt, runningSince, waiters } = this;
+    const speed = this.#meter.speed(performance.now());
+    return { paths, state, progress, startedAt, runningSince, speed, waiters };
   }
 }
 
@@ -68,7 +85,7 @@ export function closureKey(paths: readonly StorePath[]): string {
 }
 
 /** How far a job is, in words for an error message. */
-export function describeProgress(job: RealiseInFlight): string {
+export function describeProgress(job: Pick<RealiseInFlight, 'state' | 'progress'>): string {
   if (job.state === 'queued') return 'queued behind other realises';
   const { pathsDone, pathsTotal, bytesDone, bytesTotal, substituters } = job.progress;
   const asked = substituters.map(withoutCredentials).join(', ');

@@ -166,7 +166,7 @@ export class RealiseQueue {
     const { signal } = job.controller;
     let failure: unknown;
     try {
-      while (!(await this.#attempt(job))) job.state = 'queued';
+      while (!(await this.#attempt(job))) job.runningSince = undefined;
       if (job.rootOwners === 0) this.#kept.keep(job.root, job.key);
     } catch (error) {
       failure = error;
@@ -199,11 +199,11 @@ export class RealiseQueue {
       if (slot !== undefined) return;
       rooting[Symbol.dispose]();
       slot = held.use(await this.#slots.acquire(job, signal));
-      job.state = 'running';
+      job.runningSince = Date.now();
       this.#begun(job, performance.now());
     };
     const onProgress = (progress: RealiseJob['progress']): void => {
-      job.progress = progress;
+      job.reached(progress);
       if (job.isLong || progress.bytesTotal < LONG_BYTES) return;
       job.isLong = true;
       if (slot?.turnsLong() === false) attempt.abort();

@@ -7,7 +7,8 @@ import { waitFor } from './wait-for.ts';
 interface Job<T> {
   readonly controller: AbortController;
   readonly startedAt: number;
-  state: RealiseInFlight['state'];
+  /** Undefined while it is queued. */
+  runningSince: number | undefined;
   waiters: number;
   readonly done: Promise<T>;
 }
@@ -54,7 +55,8 @@ export class SharedWork<T> {
     let isGone = false;
     try {
       return await waitFor(job.done, call, () => {
-        const state = job.state === 'queued' ? 'queued behind others' : 'it goes on, and a retry joins it';
+        const state =
+          job.runningSince === undefined ? 'queued behind others' : 'it goes on, and a retry joins it';
         return `${what}: not finished; ${state}`;
       });
     } catch (error) {
@@ -63,18 +65,20 @@ export class SharedWork<T> {
     } finally {
       job.waiters -= 1;
       this.#waiting -= 1;
-      if (job.waiters === 0 && (isGone || job.state === 'queued')) this.#stop(key, job);
+      if (job.waiters === 0 && (isGone || job.runningSince === undefined)) this.#stop(key, job);
     }
   }
 
   /** What is queued or runs, as `status` shows it. */
   inFlight(): readonly RealiseInFlight[] {
-    return [...this.#jobs].map(([key, { state, startedAt, waiters }]) => ({
+    return [...this.#jobs].map(([key, { startedAt, runningSince, waiters }]) => ({
       paths: [key],
-      state,
+      state: runningSince === undefined ? 'queued' : 'running',
       startedAt,
+      runningSince,
       waiters,
       progress: NOTHING_YET,
+      speed: 0,
     }));
   }
 
@@ -90,10 +94,16 @@ export class SharedWork<T> {
     const { signal } = controller;
     const work = this.#limit(async () => {
       signal.throwIfAborted();
-      job.state = 'running';
+      job.runningSince = Date.now();
       return await this.#run(key, signal);
     });
-    const job: Job<T> = { controller, startedAt: Date.now(), state: 'queued', waiters: 0, done: work };
+    const job: Job<T> = {
+      controller,
+      startedAt: Date.now(),
+      runningSince: undefined,
+      waiters: 0,
+      done: work,
+    };
     this.#jobs.set(key, job);
     this.#work.add(work);
     const ended = (): void => {

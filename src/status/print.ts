@@ -1,36 +1,46 @@
-import type { StatusResponse } from '../../proto/gen/messages.ts';
 import { type DaemonOfUserOptions, daemonOfUser } from '../config/daemon-of-user.ts';
+import { StatusError } from '../errors.ts';
 import { createRpcClient } from '../rpc/client.ts';
 import { status } from '../rpc/proto.ts';
 import { describeStatus } from './describe.ts';
+import { jsonOf } from './json.ts';
 
 export interface PrintStatusOptions extends DaemonOfUserOptions {
   readonly json: boolean;
+  /** Go on until the user ends it. */
+  readonly watch: boolean;
+  /** Seconds between two looks. */
+  readonly interval: number;
 }
+
+/** How long the daemon may take to answer, in milliseconds: longer than it gives Nix. */
+const PATIENCE_MS = 5000;
+const INTERVAL = { least: 0.1, most: 3600 } as const;
 
 /**
- * The `status` command: asks the daemon, which is the user's own where another than root asks, and prints its answer.
+ * The `status` command: asks the daemon, which is the user's own where another than root asks, and prints its answer, once or
+ * again and again.
  *
- * @throws StatusError Unavailable when no daemon listens at the address.
+ * @throws StatusError Unavailable when no daemon listens at the address, unless `watch` waits for it; InvalidArgument for an
+ *   interval that is none.
  */
-export async function printStatus({ json, ...options }: PrintStatusOptions): Promise<void> {
+export async function printStatus({ json, watch, interval, ...options }: PrintStatusOptions): Promise<void> {
+  if (!(interval >= INTERVAL.least && interval <= INTERVAL.most)) {
+    throw new StatusError(
+      'InvalidArgument',
+      `status: --interval takes ${INTERVAL.least} to ${INTERVAL.most} seconds`,
+    );
+  }
   const { address } = await daemonOfUser(options, process);
-  using client = createRpcClient({ address });
-  const answer = await client.service(status).Status({}, { timeoutMs: 5000 });
+  const ask = async () => {
+    using client = createRpcClient({ address });
+    return await client.service(status).Status({}, { timeoutMs: PATIENCE_MS });
+  };
+  if (watch) {
+    const { watchStatus } = await import('./watch.ts');
+    await watchStatus({ json, intervalMs: interval * 1000 }, { ask, output: process.stdout });
+    return;
+  }
+  const answer = await ask();
   process.stdout.write(json ? `${JSON.stringify(jsonOf(answer), undefined, 2)}\n` : describeStatus(answer));
-}
-
-/** Counts as numbers (they are far below 2^53), times as ISO text. */
-function jsonOf(answer: StatusResponse): unknown {
-  return JSON.parse(
-    JSON.stringify(answer, (_, value: unknown) => {
-      if (typeof value === 'bigint') return Number(value);
-      if (isTimestamp(value)) return new Date(Number(value.seconds) * 1000 + value.nanos / 1e6).toISOString();
-      return value;
-    }),
-  );
-}
-
-function isTimestamp(value: unknown): value is { seconds: bigint; nanos: number } {
-  return typeof value === 'object' && value !== null && 'seconds' in value && 'nanos' in value;
 }

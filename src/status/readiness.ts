@@ -40,6 +40,12 @@ export class Readiness implements Disposable {
     return this.#known?.reason;
   }
 
+  /** As {@link whyNot}, but what is known is told at once, however old, while Nix is asked. */
+  async latest(): Promise<string | undefined> {
+    const asked = this.whyNot();
+    return this.#known === undefined ? await asked : this.#known.reason;
+  }
+
   /** Keeps asking, and calls `changed` when the answer is another one, until the result is disposed of. */
   watch(changed: () => void): Disposable {
     const { freshMs } = this.#options;

@@ -1,18 +1,19 @@
+import type { RealiseInput } from '../../proto/gen/messages.ts';
 import type { Config } from '../config/schema.ts';
-import type { SnapshotKind } from '../metadata/schema.ts';
-import type { MetadataStore } from '../metadata/store.ts';
+import type { Holdings } from '../holdings/holdings.ts';
+import { withoutCredentials } from '../nix/failure.ts';
 import type { OpenNixStore } from '../nix/open-store.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
 import { implement, type Implementation } from '../rpc/implementation.ts';
 import { status } from '../rpc/proto.ts';
 import { VERSION } from '../version.ts';
 import type { ViewChoice } from '../view/choice.ts';
+import type { Readiness } from './readiness.ts';
 
 export interface StatusDeps {
   readonly config: Config;
-  readonly store: MetadataStore;
-  readonly roots: { readonly count: number };
-  readonly retired: { readonly count: number };
+  readonly holdings: Pick<Holdings, 'census' | 'roots' | 'viewMounts'>;
+  readonly readiness: Pick<Readiness, 'latest'>;
   /** What is realised or built now. */
   readonly inFlight: () => readonly RealiseInFlight[];
   readonly nix: Pick<OpenNixStore, 'realStoreDir' | 'backend'>;
@@ -23,10 +24,16 @@ export interface StatusDeps {
 
 /** `nix_snapshotter.v1.Status`: what the daemon holds and does. */
 export function statusService(deps: StatusDeps): Implementation {
-  const { config, store, roots, retired, inFlight, nix, view, problems } = deps;
+  const { config, holdings, readiness, inFlight, nix, view, problems } = deps;
   const startedAt = timestamp(Date.now());
   return implement(status, {
     async Status() {
+      const [notReady, roots, mounts] = await Promise.all([
+        readiness.latest(),
+        holdings.roots(),
+        holdings.viewMounts(),
+      ]);
+      const { kinds, degraded, layers, closures } = holdings.census();
       return {
         version: VERSION,
         started_at: startedAt,
@@ -40,35 +47,42 @@ export function statusService(deps: StatusDeps): Implementation {
           backend_reason: nix.backend.reason,
         },
         view: view.describe(),
-        ...snapshotCounts(store),
-        gc_roots: BigInt(roots.count),
-        retired_gc_roots: BigInt(retired.count),
-        realises: inFlight().map((realise) => ({
-          closure: realise.paths[0] ?? '',
-          paths: BigInt(realise.paths.length),
-          paths_done: BigInt(realise.progress?.pathsDone ?? 0),
-          paths_total: BigInt(realise.progress?.pathsTotal ?? 0),
-          bytes_done: BigInt(realise.progress?.bytesDone ?? 0),
-          bytes_total: BigInt(realise.progress?.bytesTotal ?? 0),
-          substituters: realise.progress?.substituters ?? [],
-          started_at: timestamp(realise.startedAt),
-          waiters: BigInt(realise.waiters),
-          state: realise.state === 'running' ? 'RUNNING' : 'QUEUED',
-        })),
+        snapshots: {
+          committed: BigInt(kinds.committed),
+          active: BigInt(kinds.active),
+          view: BigInt(kinds.view),
+          degraded: BigInt(degraded),
+        },
+        nix_layers: BigInt(layers),
+        closures: BigInt(closures),
+        gc_roots: BigInt(roots.snapshot),
+        pulled_gc_roots: BigInt(roots.pulled),
+        retired_gc_roots: BigInt(roots.retired),
+        view_mounts: BigInt(mounts),
+        not_ready: notReady ?? '',
+        realises: inFlight().map(realiseOf),
         problems,
       };
     },
   });
 }
 
-function snapshotCounts(store: MetadataStore) {
-  const counts: Record<SnapshotKind, bigint> = { active: 0n, view: 0n, committed: 0n };
-  let layers = 0n;
-  for (const record of store.list()) {
-    counts[record.kind] += 1n;
-    if (record.closure !== undefined) layers += 1n;
-  }
-  return { snapshots: { ...counts, degraded: BigInt(store.degraded().length) }, nix_layers: layers };
+function realiseOf(realise: RealiseInFlight): RealiseInput {
+  const { paths, progress, startedAt, runningSince, speed, waiters, state } = realise;
+  return {
+    closure: paths[0] ?? '',
+    paths: BigInt(paths.length),
+    paths_done: BigInt(progress.pathsDone),
+    paths_total: BigInt(progress.pathsTotal),
+    bytes_done: BigInt(progress.bytesDone),
+    bytes_total: BigInt(progress.bytesTotal),
+    bytes_per_second: BigInt(Math.round(speed)),
+    substituters: progress.substituters.map(withoutCredentials),
+    started_at: timestamp(startedAt),
+    running_since: runningSince === undefined ? null : timestamp(runningSince),
+    waiters: BigInt(waiters),
+    state: state === 'running' ? 'RUNNING' : 'QUEUED',
+  };
 }
 
 function timestamp(milliseconds: number): { seconds: bigint; nanos: number } {
