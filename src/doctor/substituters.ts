@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { messageOf } from '../errors.ts';
-import { withoutCredentials, withoutPasswords } from '../nix/failure.ts';
+import { withoutCredentials, withoutPasswords } from '../nix/substituter-answers.ts';
 import { besideOf, environment, type NixStoreOptions, settingsOf } from '../nix/nix-options.ts';
 import { RealiseLog } from '../nix/realise-log.ts';
 import { runNix } from '../nix/run-nix.ts';

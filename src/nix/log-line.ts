@@ -7,6 +7,8 @@ export type LogLine =
   | {
       readonly kind: 'start';
       readonly id: number;
+      /** The activity that it is part of; 0 for none. */
+      readonly parent: number;
       readonly type: number;
       readonly fields: readonly (string | number)[];
     }
@@ -38,7 +40,7 @@ export function parseLogLine(line: string): LogLine | undefined {
   if (!line.startsWith(PREFIX)) return messageLine(line);
   const value = parseObject(line.slice(PREFIX.length));
   if (value === undefined) return messageLine(line);
-  const { action, id, type, level, msg, raw_msg: raw } = value;
+  const { action, id, type, parent, level, msg, raw_msg: raw } = value;
   if (action === 'msg' && typeof msg === 'string') {
     const text = typeof raw === 'string' && level === LEVEL.error ? `error: ${raw}` : msg;
     return { kind: 'message', level: typeof level === 'number' ? level : LEVEL.info, text: cleanText(text) };
@@ -46,9 +48,10 @@ export function parseLogLine(line: string): LogLine | undefined {
   if (typeof id !== 'number') return undefined;
   if (action === 'stop') return { kind: 'stop', id };
   if (typeof type !== 'number') return undefined;
-  if (action === 'start' || action === 'result') {
-    return { kind: action, id, type, fields: scalars(value['fields']) };
-  }
+  const fields = scalars(value['fields']);
+  if (action === 'start')
+    return { kind: action, id, parent: typeof parent === 'number' ? parent : 0, type, fields };
+  if (action === 'result') return { kind: action, id, type, fields };
   return undefined;
 }
 

@@ -13,6 +13,9 @@ export interface NixStoreOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
+/** Settings by which Nix reads the descriptions of paths anew, instead of keeping them for 30 days. */
+export const FORGET_HITS = { 'narinfo-cache-positive-ttl': '0' } as const;
+
 /** The nix.conf settings of our calls, by name; which store is none of them. */
 export function overridesOf(options: NixStoreOptions): ReadonlyMap<string, string> {
   return new Map([

@@ -3,15 +3,17 @@ import { parseStorePath, type StorePath } from '../closure/store-path.ts';
 import type { Log } from '../log.ts';
 import { argumentChunks } from './argument-chunks.ts';
 import { nixFailure, realiseFailure } from './failure.ts';
+import { mayBeOutdated } from './failure-cause.ts';
+import { Inquiry } from './inquiry.ts';
 import { type CollectionSeen, isThere, keepRealised, spareRoot } from './keep-realised.ts';
-import { besideOf, environment, type NixStoreOptions, settingsOf } from './nix-options.ts';
-import { RealiseLog } from './realise-log.ts';
+import { besideOf, environment, FORGET_HITS, type NixStoreOptions, settingsOf } from './nix-options.ts';
 import { NOBODYS_PATH } from './nobodys-path.ts';
+import { RealiseLog, type RealiseRecord } from './realise-log.ts';
+import { parseRegistration } from './registration.ts';
 import { rootArguments, rootExpression } from './root-expression.ts';
 import { type NixResult, runNix } from './run-nix.ts';
-import { StoreLocation } from './store-location.ts';
-import { parseRegistration } from './registration.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from './store.ts';
+import { StoreLocation } from './store-location.ts';
 
 export interface NixStoreDeps {
   readonly log: Log;
@@ -35,6 +37,7 @@ export class NixStoreCli implements NixStore {
   readonly #log: Log;
   readonly #onCollection: NixStoreDeps['onCollection'];
   readonly #location: StoreLocation;
+  readonly #inquiry: Inquiry;
 
   /**
    * Starts no process: ordinary images need no Nix.
@@ -48,6 +51,7 @@ export class NixStoreCli implements NixStore {
     this.#log = deps.log;
     this.#onCollection = deps.onCollection;
     this.#location = deps.location ?? new StoreLocation(options, deps);
+    this.#inquiry = new Inquiry(options, deps);
   }
 
   /** Asks about a path that nobody has. */
@@ -140,11 +144,12 @@ export class NixStoreCli implements NixStore {
     paths: readonly StorePath[],
     options: RealiseOptions,
     rootArgs: readonly string[],
+    further: readonly string[] = [],
   ): Promise<void> {
     const log = new RealiseLog(options);
     const result = await runNix({
       program: this.#program,
-      args: ['--realise', ...paths, ...rootArgs, ...STRUCTURED, ...this.#settings],
+      args: ['--realise', ...paths, ...rootArgs, ...STRUCTURED, ...this.#settings, ...further],
       env: this.#env,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
       onLine: (line) => {
@@ -153,21 +158,23 @@ export class NixStoreCli implements NixStore {
     });
     if (result.exitCode === 0) return;
     const record = log.record();
-    const diagnosis =
-      record.messages.length === 0 ? undefined : await this.#diagnose(record.unknownPaths, options);
-    throw realiseFailure(paths, result, { ...record, httpStatus: diagnosis ?? record.httpStatus });
+    if (further.length === 0 && mayBeOutdated(record.messages)) {
+      await this.#substitute(paths, options, rootArgs, AS_IT_IS_NOW);
+      return;
+    }
+    const explained =
+      record.messages.length === 0 ? record : { ...record, ...(await this.#diagnose(record, options)) };
+    const facts = await this.#inquiry.factsOf(explained, options.signal);
+    throw realiseFailure(paths, result, explained, facts);
   }
 
   /**
-   * The HTTP status that each substituter answers with for `unknown`. Nix takes 401, 403 and 404 all for
+   * The substituters, and the HTTP status that each answers with for the first unknown path. Nix takes 401, 403 and 404 all for
    * "has not got it" and tells them apart only in its debug log, which would be too much for a whole closure.
    */
-  async #diagnose(
-    unknown: readonly string[],
-    options: RealiseOptions,
-  ): Promise<ReadonlyMap<string, number> | undefined> {
-    const path = unknown.map(parseStorePath).find((parsed) => parsed !== undefined);
-    if (path === undefined) return undefined;
+  async #diagnose({ unknownPaths }: RealiseRecord, options: RealiseOptions): Promise<Partial<RealiseRecord>> {
+    const path = unknownPaths.map(parseStorePath).find((parsed) => parsed !== undefined);
+    if (path === undefined) return {};
     const log = new RealiseLog();
     const timeout = AbortSignal.timeout(DIAGNOSIS_MS);
     try {
@@ -183,7 +190,8 @@ export class NixStoreCli implements NixStore {
     } catch (error) {
       this.#log.debug({ path, error }, 'cannot ask Nix which substituter answered what');
     }
-    return log.record().httpStatus;
+    const { httpStatus, substituters } = log.record();
+    return { httpStatus, substituters };
   }
 
   async #rootAll(paths: readonly StorePath[], root: string, signal: AbortSignal | undefined): Promise<void> {
@@ -219,3 +227,5 @@ export class NixStoreCli implements NixStore {
 }
 
 const STRUCTURED = ['--log-format', 'internal-json'];
+/** A path may have been signed or pushed again since Nix read its description. */
+const AS_IT_IS_NOW = Object.entries(FORGET_HITS).flatMap(([name, value]) => ['--option', name, value]);

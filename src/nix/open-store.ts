@@ -4,8 +4,8 @@ import type { Log } from '../log.ts';
 import { NixDaemonStore } from './daemon/daemon-store.ts';
 import type { NixStoreOptions } from './nix-options.ts';
 import { NixStoreCli, type NixStoreDeps } from './nix-store.ts';
-import { StoreLocation } from './store-location.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from './store.ts';
+import { StoreLocation } from './store-location.ts';
 
 /** How the store is reached: the worker protocol, one process for each call, or the first while it works. */
 export type NixBackend = 'auto' | 'daemon' | 'nix-store';

@@ -1,7 +1,8 @@
 import type { StorePath } from '../closure/store-path.ts';
-import { withoutCredentials } from './failure.ts';
+import { problemText } from '../problems/problem.ts';
 import { SpeedMeter } from './speed-meter.ts';
 import type { RealiseProgress } from './store.ts';
+import { withoutCredentials } from './substituter-answers.ts';
 
 /** A realise that is queued or runs, as `status` shows it. */
 export interface RealiseInFlight {
@@ -84,13 +85,23 @@ export function closureKey(paths: readonly StorePath[]): string {
   return [...new Set(paths)].toSorted().join('\n');
 }
 
-/** How far a job is, in words for an error message. */
-export function describeProgress(job: Pick<RealiseInFlight, 'state' | 'progress'>): string {
-  if (job.state === 'queued') return 'queued behind other realises';
-  const { pathsDone, pathsTotal, bytesDone, bytesTotal, substituters } = job.progress;
-  const asked = substituters.map(withoutCredentials).join(', ');
+/** Why a job's caller has to come again, and how far it is. */
+export function describeUnfinished(
+  job: Pick<RealiseInFlight, 'paths' | 'startedAt' | 'state' | 'progress'>,
+): string {
+  const path = job.paths[0] ?? '(no path)';
+  const seconds = String(Math.round((Date.now() - job.startedAt) / 1000));
+  if (job.state === 'queued') return problemText('queued', { path, seconds });
+  const { substituters } = job.progress;
+  const cache =
+    substituters.length === 0 ? 'that Nix asks' : substituters.map(withoutCredentials).join(' or ');
+  return problemText('cache-slow', { path, seconds, cache, progress: progressOf(job) });
+}
+
+function progressOf({
+  progress: { pathsDone, pathsTotal, bytesDone, bytesTotal },
+}: Pick<RealiseInFlight, 'progress'>): string {
+  if (pathsTotal === 0) return 'nothing';
   const mib = (bytes: number): string => (bytes / 1024 / 1024).toFixed(1);
-  return pathsTotal === 0
-    ? 'asking the substituters'
-    : `${pathsDone} of ${pathsTotal} paths, ${mib(bytesDone)} of ${mib(bytesTotal)} MiB${asked && ` from ${asked}`}`;
+  return `${pathsDone} of ${pathsTotal} paths, ${mib(bytesDone)} of ${mib(bytesTotal)} MiB`;
 }

@@ -13,6 +13,8 @@ export interface RealiseRecord {
   readonly unknownPaths: readonly string[];
   /** HTTP status by address, where Nix reported it (only with debug verbosity). */
   readonly httpStatus: ReadonlyMap<string, number>;
+  /** The store path that each archive was fetched for, by the archive's address. */
+  readonly downloads: ReadonlyMap<string, string>;
 }
 
 const KEPT_MESSAGES = 20;
@@ -21,15 +23,21 @@ const KEPT_TEXT = 600;
 const KEPT_SUBSTITUTERS = 50;
 const KEPT_UNKNOWN_PATHS = 20;
 const KEPT_STATUSES = 200;
+const KEPT_DOWNLOADS = 50;
 const TRACKED_ACTIVITIES = 10_000;
 
 const UNKNOWN_PATHS_HEADING = "don't know how to build these paths";
 const FINISHED_DOWNLOAD = /^finished download of '([^']*)'; curl status = \d+, HTTP status = (\d+)/;
 
+/** What Nix asks a cache first. */
+const CACHE_INFO = /^(.+)\/nix-cache-info$/;
+
 interface Activity {
   readonly type: number;
   /** Of a path that is copied: where from. */
   readonly substituter: string | undefined;
+  /** What is copied. */
+  readonly path: string | undefined;
   done: number;
   expected: number;
   /** Bytes that all copies within this activity are going to have. */
@@ -47,6 +55,8 @@ export class RealiseLog {
   readonly #substituters = new Set<string>();
   readonly #unknownPaths: string[] = [];
   readonly #httpStatus = new Map<string, number>();
+  /** The last ones. */
+  readonly #downloads = new Map<string, string>();
   #listsUnknownPaths = false;
   readonly #onReceived: ReceivedListener | undefined;
   /** The substituter of the copy that ended last. */
@@ -102,6 +112,7 @@ export class RealiseLog {
       substituters: [...this.#substituters],
       unknownPaths: [...this.#unknownPaths],
       httpStatus: new Map(this.#httpStatus),
+      downloads: new Map(this.#downloads),
     };
   }
 
@@ -124,17 +135,42 @@ export class RealiseLog {
 
   #start(line: LogLine & { kind: 'start' }): boolean {
     const { type, fields } = line;
-    if (type === ACTIVITY.queryPathInfo || type === ACTIVITY.substitute) {
-      const substituter = fields[1];
-      if (typeof substituter !== 'string' || this.#substituters.size >= KEPT_SUBSTITUTERS) return false;
-      this.#substituters.add(substituter.slice(0, KEPT_TEXT));
-      return true;
-    }
+    if (type === ACTIVITY.queryPathInfo || type === ACTIVITY.substitute) return this.#ask(fields[1]);
+    if (type === ACTIVITY.fileTransfer) return this.#transfer(line);
     if (this.#activities.size < TRACKED_ACTIVITIES) {
-      const from = type === ACTIVITY.copyPath ? fields[1] : undefined;
-      const substituter = typeof from === 'string' ? from.slice(0, KEPT_TEXT) : undefined;
-      this.#activities.set(line.id, { type, substituter, done: 0, expected: 0, bytesExpected: 0 });
+      const isCopy = type === ACTIVITY.copyPath;
+      const [path, from] = isCopy ? fields : [];
+      this.#activities.set(line.id, {
+        type,
+        path: typeof path === 'string' ? path : undefined,
+        substituter: typeof from === 'string' ? from.slice(0, KEPT_TEXT) : undefined,
+        done: 0,
+        expected: 0,
+        bytesExpected: 0,
+      });
     }
+    return false;
+  }
+
+  #ask(substituter: string | number | undefined): boolean {
+    if (typeof substituter !== 'string' || this.#substituters.size >= KEPT_SUBSTITUTERS) return false;
+    this.#substituters.add(substituter.slice(0, KEPT_TEXT));
+    return true;
+  }
+
+  /** Tells which path an archive belongs to, and which cache is asked before it has said anything. */
+  #transfer({ parent, fields: [url] }: LogLine & { kind: 'start' }): boolean {
+    if (typeof url !== 'string') return false;
+    const cache = CACHE_INFO.exec(url)?.[1];
+    if (cache !== undefined) {
+      const isKnown = [...this.#substituters].some((known) => known.startsWith(cache));
+      return !isKnown && this.#ask(cache);
+    }
+    const path = this.#activities.get(parent)?.path;
+    if (path === undefined) return false;
+    this.#downloads.set(url, path);
+    const [oldest] = this.#downloads.keys();
+    if (oldest !== undefined && this.#downloads.size > KEPT_DOWNLOADS) this.#downloads.delete(oldest);
     return false;
   }
 

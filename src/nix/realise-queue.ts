@@ -3,8 +3,8 @@ import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type FetchSlot, FetchSlots } from './fetch-slots.ts';
 import { KeptRoots } from './kept-roots.ts';
+import { closureKey, describeUnfinished, type RealiseInFlight, RealiseJob } from './realise-job.ts';
 import type { RealiseObserver } from './realise-observer.ts';
-import { closureKey, describeProgress, RealiseJob, type RealiseInFlight } from './realise-job.ts';
 import type { NixStore } from './store.ts';
 import { waitFor } from './wait-for.ts';
 
@@ -127,7 +127,7 @@ export class RealiseQueue {
     const job = this.#jobs.get(closureKey(paths));
     return job === undefined
       ? `realise ${paths[0] ?? '(no path)'}: not finished; a retry goes on with it`
-      : describe(job);
+      : describeUnfinished(job);
   }
 
   inFlight(): readonly RealiseInFlight[] {
@@ -233,7 +233,7 @@ export class RealiseQueue {
     this.#waiting += 1;
     job.rootOwners += owner;
     try {
-      await waitFor(job.done, call, () => describe(job));
+      await waitFor(job.done, call, () => describeUnfinished(job));
     } finally {
       job.waiters -= 1;
       this.#waiting -= 1;
@@ -289,10 +289,6 @@ function tooMany(paths: readonly StorePath[], limit: number): StatusError {
     `realise ${paths[0] ?? '(no path)'}: ${limit} callers wait for Nix already, as many as nix.max_waiting allows; ` +
       'try again when some are through ("nix-snapshotter status" shows what they wait for), or raise it',
   );
-}
-
-function describe(job: RealiseJob): string {
-  return `realise ${nameOf(job)}: not finished (${describeProgress(job)}); it goes on, and a retry joins it`;
 }
 
 function nameOf(job: RealiseJob): string {

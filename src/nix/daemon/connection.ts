@@ -1,5 +1,5 @@
 import { StatusError } from '../../errors.ts';
-import { saysDiskFull } from '../failure.ts';
+import { saysDiskFull } from '../failure-cause.ts';
 import type { LogLine } from '../log-line.ts';
 import { ByteReader, StreamEnded, StreamSilent } from './byte-reader.ts';
 import { type DaemonPeer, type Dialogue, handshake } from './handshake.ts';

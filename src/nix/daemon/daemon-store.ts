@@ -4,15 +4,16 @@ import { basename, join } from 'node:path';
 import type { StorePath } from '../../closure/store-path.ts';
 import { StatusError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
-import { nixFailure } from '../failure.ts';
+import { nixFailure, realiseFailure } from '../failure.ts';
 import { linkRoot } from '../gc-root-link.ts';
+import { Inquiry } from '../inquiry.ts';
 import { type CollectionSeen, isThere, keepRealised, spareRoot } from '../keep-realised.ts';
 import { LEVEL } from '../log-line.ts';
 import { besideOf, environment, type NixStoreOptions, overridesOf, settingsOf } from '../nix-options.ts';
 import { NOBODYS_PATH } from '../nobodys-path.ts';
 import { RealiseLog } from '../realise-log.ts';
-import { StoreLocation } from '../store-location.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from '../store.ts';
+import { StoreLocation } from '../store-location.ts';
 import { DaemonConnection, DaemonError, type RunOptions } from './connection.ts';
 import { daemonEndpoint } from './endpoint.ts';
 import { Fetcher } from './fetch.ts';
@@ -20,7 +21,7 @@ import { addIndirectRoot, isValidPath, queryPathInfo, queryValidPaths } from './
 import { ConnectionPool } from './pool.ts';
 import { rootOutputs } from './root-outputs.ts';
 import { rootTarget } from './root-target.ts';
-import { connectSocket, spawnDaemon, type Transport } from './transport.ts';
+import { connectSocket, NobodyListens, spawnDaemon, type Transport } from './transport.ts';
 
 export interface NixDaemonStoreDeps {
   readonly log: Log;
@@ -53,6 +54,7 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
   readonly #env: NodeJS.ProcessEnv;
   readonly #location: StoreLocation;
   readonly #pool: ConnectionPool;
+  readonly #inquiry: Inquiry;
   readonly #fetcher: Fetcher;
 
   /**
@@ -67,6 +69,7 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
     this.#env = deps.env;
     this.#location = deps.location ?? new StoreLocation(options, deps);
     this.#pool = new ConnectionPool({ size: POOLED, keptMs: KEPT_MS }, { open: () => this.connect() });
+    this.#inquiry = new Inquiry(options, deps);
     this.#fetcher = new Fetcher({
       spare: () => this.#pool.take(),
       connect: (run) => this.connect(run),
@@ -75,6 +78,7 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
       opened: () => this.#pool.warm(1),
       spareRoot: (root, signal) => this.#spare(root, signal),
       settings: overridesOf(options),
+      inquiry: this.#inquiry,
       log: deps.log,
     });
   }
@@ -109,6 +113,19 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
   }
 
   async realise(paths: readonly StorePath[], root: string, options: RealiseOptions = {}): Promise<void> {
+    try {
+      await this.#realise(paths, root, options);
+    } catch (error) {
+      if (!(error instanceof NobodyListens)) throw error;
+      const log = new RealiseLog();
+      log.take({ kind: 'message', level: LEVEL.error, text: error.said });
+      const record = log.record();
+      const facts = await this.#inquiry.factsOf(record, options.signal);
+      throw realiseFailure(paths, 'refused by daemon', record, facts);
+    }
+  }
+
+  async #realise(paths: readonly StorePath[], root: string, options: RealiseOptions): Promise<void> {
     await keepRealised(paths, root, {
       realise: async (outputs) => {
         const rooted =

@@ -32,8 +32,8 @@ export async function explainFailure(
     const unknown = (await diagnose(outputs, LEVEL.info, stop, deps)).unknownPaths;
     const [first] = unknown;
     if (first === undefined) return record;
-    const { httpStatus } = await diagnose([first], LEVEL.debug, stop, deps);
-    return { ...record, unknownPaths: unknown, httpStatus };
+    const { httpStatus, substituters } = await diagnose([first], LEVEL.debug, stop, deps);
+    return { ...record, unknownPaths: unknown, httpStatus, substituters };
   } catch (error) {
     deps.log.debug({ path: outputs[0], error }, 'cannot ask Nix which substituter answered what');
     return record;
@@ -52,7 +52,8 @@ async function diagnose(
   try {
     await connection.ask(setOptions({ verbosity, settings }), run);
     const { unknown } = await connection.ask(queryMissing(paths), run);
-    return { unknownPaths: unknown, httpStatus: log.record().httpStatus };
+    const { httpStatus, substituters } = log.record();
+    return { unknownPaths: unknown, httpStatus, substituters };
   } finally {
     await connection.close();
   }

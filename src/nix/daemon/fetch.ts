@@ -2,7 +2,10 @@ import type { StorePath } from '../../closure/store-path.ts';
 import { StatusError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { realiseFailure } from '../failure.ts';
+import { mayBeOutdated } from '../failure-cause.ts';
+import type { Inquiry } from '../inquiry.ts';
 import { LEVEL, type LogLine } from '../log-line.ts';
+import { FORGET_HITS } from '../nix-options.ts';
 import { RealiseLog } from '../realise-log.ts';
 import type { RealiseOptions } from '../store.ts';
 import { waitFor } from '../wait-for.ts';
@@ -30,6 +33,7 @@ export interface FetchDeps {
   /** See `keep-realised.ts`. */
   readonly spareRoot: (root: string, signal: AbortSignal | undefined) => Promise<void>;
   readonly settings: ClientSettings['settings'];
+  readonly inquiry: Pick<Inquiry, 'factsOf'>;
   readonly log: Log;
 }
 
@@ -40,12 +44,20 @@ export interface FetchDeps {
  */
 const PASSING = /\berror: path '[^']*' is not valid|executing SQLite statement.*binary-cache-v\d+\.sqlite/;
 const TRIES = 3;
+/** A path may have been signed or pushed again since Nix read its description. */
+const AS_IT_IS_NOW: ClientSettings['settings'] = new Map(Object.entries(FORGET_HITS));
 
 interface Work {
   readonly outputs: readonly StorePath[];
   readonly earlier: readonly RunningFetch[];
   readonly root: string;
   readonly options: RealiseOptions;
+}
+
+/** How often is tried, and what besides the usual settings is said to Nix. */
+interface Tries {
+  readonly left: number;
+  readonly settings: ClientSettings['settings'];
 }
 
 /**
@@ -79,20 +91,26 @@ export class Fetcher {
     await this.#fetchAnew(work);
   }
 
-  async #fetchAnew(work: Work, tries = TRIES): Promise<void> {
+  async #fetchAnew(work: Work, tries: Tries = { left: TRIES, settings: new Map() }): Promise<void> {
     const { outputs, options } = work;
     const log = new RealiseLog(options);
     try {
-      await this.#attempt(await this.#deps.connect(runOptions(options)), work, log);
+      await this.#attempt(await this.#deps.connect(runOptions(options)), work, log, tries.settings);
     } catch (error) {
       if (!(error instanceof DaemonError)) throw error;
-      if (tries > 1 && PASSING.test(error.message)) {
-        await this.#fetchAnew(work, tries - 1);
+      if (tries.left > 1 && PASSING.test(error.message)) {
+        await this.#fetchAnew(work, { ...tries, left: tries.left - 1 });
         return;
       }
       log.take({ kind: 'message', level: LEVEL.error, text: error.message });
-      const record = await explainFailure(outputs, log.record(), { ...this.#deps, signal: options.signal });
-      throw realiseFailure(outputs, 'refused by daemon', record);
+      if (tries.settings !== AS_IT_IS_NOW && mayBeOutdated(log.record().messages)) {
+        await this.#fetchAnew(work, { ...tries, settings: AS_IT_IS_NOW });
+        return;
+      }
+      const { signal } = options;
+      const record = await explainFailure(outputs, log.record(), { ...this.#deps, signal });
+      const facts = await this.#deps.inquiry.factsOf(record, signal);
+      throw realiseFailure(outputs, 'refused by daemon', record, facts);
     }
   }
 
@@ -100,6 +118,7 @@ export class Fetcher {
     connection: DaemonConnection,
     work: Work,
     log = new RealiseLog(work.options),
+    further: ClientSettings['settings'] = new Map(),
   ): Promise<void> {
     const { outputs, root, options } = work;
     const run = runOptions(options, (line) => {
@@ -108,7 +127,7 @@ export class Fetcher {
     this.#deps.opened();
     try {
       this.#warnUnlessTrusted(connection);
-      const { settings } = this.#deps;
+      const settings = new Map([...this.#deps.settings, ...further]);
       await connection.ask(setOptions({ verbosity: LEVEL.info, settings }), run);
       await substitute(connection, work, run);
       await rootOutputs(connection, outputs, root, run);

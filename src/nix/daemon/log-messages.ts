@@ -8,7 +8,6 @@ import {
   MAX_MESSAGE,
   numberAt,
   ProtocolError,
-  skipNumber,
   text,
   textOf,
 } from './wire.ts';
@@ -67,10 +66,11 @@ function* startActivity(): Decode<LogLine> {
   const length = numberAt(head, 24, 'length of an activity text', MAX_MESSAGE);
   yield* textOf(length, 'an activity text');
   const values = yield* fields(numberAt(yield 8, 0, 'number of fields', MAX_FIELDS));
-  yield* skipNumber();
+  const parent = activityId(yield 8);
   return {
     kind: 'start',
     id: activityId(head),
+    parent,
     type: numberAt(head, 16, 'an activity type'),
     fields: values,
   };

@@ -30,7 +30,20 @@ const KILL_AFTER_MS = 5000;
 const KEPT_LINES = 3;
 const KEPT_TEXT = 500;
 
-/** @throws StatusError Unavailable when nobody listens there, PermissionDenied when we may not connect. */
+/** Nobody listens on the daemon's socket. */
+export class NobodyListens extends StatusError {
+  /** In Nix's own words. */
+  readonly said: string;
+
+  constructor(path: string, cause: unknown) {
+    super('Unavailable', `Nix daemon's socket ${path}: ${messageOf(cause)}; start nix-daemon on this host`, {
+      cause,
+    });
+    this.said = `error: cannot connect to socket at '${path}': ${messageOf(cause)}`;
+  }
+}
+
+/** @throws NobodyListens; StatusError PermissionDenied when we may not connect. */
 export async function connectSocket(path: string): Promise<Transport> {
   const socket = connect(path);
   const opened = Promise.withResolvers<void>();
@@ -39,10 +52,10 @@ export async function connectSocket(path: string): Promise<Transport> {
     await opened.promise;
   } catch (cause) {
     const denied = errnoOf(cause) === 'EACCES' || errnoOf(cause) === 'EPERM';
+    if (!denied) throw new NobodyListens(path, cause);
     throw new StatusError(
-      denied ? 'PermissionDenied' : 'Unavailable',
-      `Nix daemon's socket ${path}: ${messageOf(cause)}; ` +
-        (denied ? 'let this user connect, or run as root' : 'start nix-daemon on this host'),
+      'PermissionDenied',
+      `Nix daemon's socket ${path}: ${messageOf(cause)}; let this user connect, or run as root`,
       { cause },
     );
   }

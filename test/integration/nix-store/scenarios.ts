@@ -106,7 +106,7 @@ const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     await assert.rejects(gone, { code: 'Cancelled' });
     await assert.rejects(queue.queue.realise([c], R2, { deadlineMs: 1 }), {
       code: 'DeadlineExceeded',
-      message: new RegExp(`realise ${c}: not finished .*a retry joins it`),
+      message: new RegExp(`${c} is not here yet: .*pull again, the download goes on`),
     });
     cache.release();
     while (queue.queue.inFlight().length > 0) await collectGarbage();
