@@ -96,7 +96,7 @@ describe('the root of a stored snapshot', () => {
     const waiting = roots.secureStored(1, A);
     await new Promise(setImmediate);
     tick(DEADLINE_MS + 1);
-    await assert.rejects(waiting, { code: 'DeadlineExceeded', message: /it goes on, and a retry joins it/ });
+    await assert.rejects(waiting, { code: 'DeadlineExceeded', message: /pull again, the download goes on meanwhile/ });
     store.gate.resolve();
     await idle();
     tick(GRACE_MS + 1);
