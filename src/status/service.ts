@@ -1,7 +1,7 @@
 import type { RealiseInput } from '../../proto/gen/messages.ts';
 import type { Config } from '../config/schema.ts';
 import type { Holdings } from '../holdings/holdings.ts';
-import { withoutCredentials } from '../nix/failure.ts';
+import { withoutCredentials } from '../nix/substituter-answers.ts';
 import type { OpenNixStore } from '../nix/open-store.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
 import { implement, type Implementation } from '../rpc/implementation.ts';
