@@ -22,6 +22,7 @@ import { nixOptions } from './nix/configured.ts';
 import { openNixStore } from './nix/open-store.ts';
 import { RealiseQueue } from './nix/realise-queue.ts';
 import { RetiredRoots } from './nix/retired-roots.ts';
+import { SpaceWatch } from './nix/space-watch.ts';
 import type { NixStore } from './nix/store.ts';
 import { diffService } from './diff/service.ts';
 import { createRpcClient } from './rpc/client.ts';
@@ -57,6 +58,9 @@ import { OverlayViews } from './view/overlay/overlay-views.ts';
 
 /** How long calls that run may go on after a stop was asked for, in milliseconds. */
 const DRAIN_MS = 10_000;
+
+/** What was pulled is unpacked within seconds; what nobody has needed for longer may go when space is short, in milliseconds. */
+const PULL_MS = 60_000;
 
 /** Hundreds of containers need no collection; a burst beyond is followed by one as soon as it is over. */
 const MEMORY = { calls: 5000, restMs: 500 } as const;
@@ -104,11 +108,22 @@ export async function startDaemon(
   const closures = new ClosureReader({ realStoreDir });
   const gcRoots = new GcRoots({ directory: layout.gcRoots });
   const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
+  const space = undo.use(
+    new SpaceWatch(
+      { minFreePercent: config.gc.min_free_percent },
+      {
+        realStoreDir,
+        release: async () => (await retired.releaseAll()) + (await queue.releaseOld(PULL_MS)),
+        log,
+      },
+    ),
+  );
   const retired = new RetiredRoots(
-    { graceMs: config.gc.grace, minFreePercent: config.gc.min_free_percent },
-    { gcRoots, realStoreDir, log },
+    { graceMs: config.gc.grace },
+    { gcRoots, retired: () => void space.look(), log },
   );
   undo.defer(() => retired.close());
+  space.start();
   const roots = new LayerRoots(
     { deadlineMs: config.prepare.deadline, rooted },
     { queue, gcRoots, retired, check: new ClosureCheck({ closures, store: nix }), log },

@@ -111,9 +111,14 @@ export class RealiseQueue {
     this.#kept.keep(root, closureKey(paths));
   }
 
-  /** Keeps a root that an earlier run of the daemon left for the grace period. */
-  keepFound(root: string): void {
-    this.#kept.keep(root, root);
+  /** Keeps a root that an earlier run of the daemon left for the grace period after `since` (milliseconds since 1970). */
+  keepFound(root: string, since: number): void {
+    this.#kept.keep(root, root, since);
+  }
+
+  /** Removes the roots that nobody has needed for `forMs` milliseconds, and says how many there were. */
+  releaseOld(forMs: number): Promise<number> {
+    return this.#kept.releaseOld(forMs);
   }
 
   /** Somebody waits for what was begun in the background. */

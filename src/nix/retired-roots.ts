@@ -1,4 +1,3 @@
-import { statfs } from 'node:fs/promises';
 import { messageOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { GcRoots } from './gc-roots.ts';
@@ -6,13 +5,12 @@ import type { GcRoots } from './gc-roots.ts';
 export interface RetiredRootsOptions {
   /** How long a root stays after its snapshot's last use, in milliseconds; 0: not at all. */
   readonly graceMs: number;
-  /** While less of the store's file system is free, in percent, no such root stays. */
-  readonly minFreePercent: number;
 }
 
 export interface RetiredRootsDeps {
   readonly gcRoots: GcRoots;
-  readonly realStoreDir: () => Promise<string>;
+  /** Told that there is one more. */
+  readonly retired: () => void;
   readonly log: Log;
 }
 
@@ -22,9 +20,6 @@ interface Retired {
   readonly until: number;
   readonly timer: NodeJS.Timeout;
 }
-
-/** How often is looked whether space is short, while there is something that could go. */
-const WATCH_MS = 60_000;
 
 /**
  * GC roots of snapshots that are gone, kept for the grace period: what replaces a container finds its closure still there. Such
@@ -36,7 +31,6 @@ export class RetiredRoots {
   readonly #deps: RetiredRootsDeps;
   /** By what the root names: one root keeps a closure. */
   readonly #retired = new Map<string, Retired>();
-  #watch: NodeJS.Timeout | undefined;
 
   constructor(options: RetiredRootsOptions, deps: RetiredRootsDeps) {
     this.#options = options;
@@ -70,14 +64,15 @@ export class RetiredRoots {
     const timer = setTimeout(() => void this.#expire(found.target, id), until - now);
     timer.unref();
     this.#retired.set(found.target, { id, until, timer });
-    this.#startWatch();
-    if (other === undefined) return;
-    clearTimeout(other.timer);
-    await gcRoots.remove(other.id);
+    if (other !== undefined) {
+      clearTimeout(other.timer);
+      await gcRoots.remove(other.id);
+    }
+    this.#deps.retired();
   }
 
   /**
-   * Takes all of them away, so that Nix may collect what they name: for want of space.
+   * Takes all of them away before their time.
    *
    * @returns how many there were.
    */
@@ -91,7 +86,6 @@ export class RetiredRoots {
   close(): void {
     for (const { timer } of this.#retired.values()) clearTimeout(timer);
     this.#retired.clear();
-    this.#stopWatch();
   }
 
   async #expire(target: string, id: number): Promise<void> {
@@ -99,34 +93,10 @@ export class RetiredRoots {
     if (retired?.id !== id) return;
     clearTimeout(retired.timer);
     this.#retired.delete(target);
-    if (this.#retired.size === 0) this.#stopWatch();
     try {
       await this.#deps.gcRoots.remove(id);
     } catch (error) {
       this.#deps.log.warn({ id, error: messageOf(error) }, 'cannot remove a GC root; Cleanup tries again');
-    }
-  }
-
-  #startWatch(): void {
-    if (this.#options.minFreePercent === 0) return;
-    void this.#releaseIfShort();
-    this.#watch ??= setInterval(() => void this.#releaseIfShort(), WATCH_MS).unref();
-  }
-
-  #stopWatch(): void {
-    clearInterval(this.#watch);
-    this.#watch = undefined;
-  }
-
-  async #releaseIfShort(): Promise<void> {
-    const { realStoreDir, log } = this.#deps;
-    try {
-      const { bavail, blocks } = await statfs(await realStoreDir());
-      if (bavail * 100 >= blocks * this.#options.minFreePercent) return;
-      const roots = await this.releaseAll();
-      if (roots > 0) log.info({ roots }, 'space is short: GC roots of what is not in use any more are gone');
-    } catch (error) {
-      log.debug({ error: messageOf(error) }, 'cannot see how much of the store is free');
     }
   }
 }

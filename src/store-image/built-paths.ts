@@ -63,10 +63,10 @@ export class BuiltPaths implements AsyncDisposable {
     );
   }
 
-  /** Keeps a root of a build or an evaluation that an earlier run of the daemon left, for the grace period. */
-  keepFound(root: string): void {
-    if (isDerivation(root)) this.#queue.keepFound(root);
-    else this.#evaluated.keep(root, root);
+  /** Keeps a root of a build or an evaluation that an earlier run of the daemon left, see {@link RealiseQueue.keepFound}. */
+  keepFound(root: string, since: number): void {
+    if (isDerivation(root)) this.#queue.keepFound(root, since);
+    else this.#evaluated.keep(root, root, since);
   }
 
   /**

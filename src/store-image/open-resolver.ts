@@ -38,10 +38,10 @@ export async function openResolver(
   await makeDirectories(directory, 0o700);
   const roots = new PulledRoots({ directory });
   const built = new BuiltPaths({ policy, graceMs }, { ...deps, builder, roots });
-  for (const link of await roots.found(graceMs)) {
+  for (const { link, since } of await roots.found(graceMs)) {
     const root = PulledRoots.buildRoot(link);
-    if (root === undefined) deps.queue.keepFound(link);
-    else built.keepFound(root);
+    if (root === undefined) deps.queue.keepFound(link, since);
+    else built.keepFound(root, since);
   }
   return new Resolver({ deadlineMs }, { ...deps, roots, built });
 }

@@ -6,6 +6,11 @@ import { errnoOf } from '../errors.ts';
 
 const FLAKE_PREFIX = 'flake-';
 
+export interface FoundRoot {
+  readonly link: string;
+  readonly since: number;
+}
+
 /** The GC roots of what was pulled and has no snapshot yet: links in a directory of their own. */
 export class PulledRoots {
   readonly #directory: string;
@@ -38,14 +43,17 @@ export class PulledRoots {
     return derivation === undefined ? undefined : join(dirname(link), derivation);
   }
 
-  /** Links that an earlier run of the daemon left, without those that are older than `graceMs`, which are removed. */
-  async found(graceMs: number): Promise<readonly string[]> {
-    const found: string[] = [];
+  /**
+   * Links that an earlier run of the daemon left, and since when (milliseconds since 1970); without those that are older than
+   * `graceMs`, which are removed.
+   */
+  async found(graceMs: number): Promise<readonly FoundRoot[]> {
+    const found: FoundRoot[] = [];
     for (const name of await readdir(this.#directory)) {
       const link = join(this.#directory, name);
       try {
         const { mtimeMs } = await lstat(link);
-        if (Date.now() - mtimeMs < graceMs) found.push(link);
+        if (Date.now() - mtimeMs < graceMs) found.push({ link, since: mtimeMs });
         else await rm(link, { force: true });
       } catch (error) {
         if (errnoOf(error) !== 'ENOENT') throw error;

@@ -40,7 +40,7 @@ export function missingPathsError(missing: readonly StorePath[], realStoreDir: s
   return new StatusError(
     'FailedPrecondition',
     `store path ${missing[0] ?? '(none)'}${more} is not in ${realStoreDir}, though Nix takes it for valid; ` +
-      'run `nix-store --verify --check-contents --repair` on this host: failed precondition',
+      'run `nix-store --verify --repair` on this host: failed precondition',
   );
 }
 

@@ -72,11 +72,7 @@ beforeEach(async (t) => {
   gcRoots = new GcRoots({ directory: join(directory, 'gcroots') });
   checked = () => Promise.resolve();
   const check = { check: () => checked() };
-  const { realStoreDir } = store;
-  const retired = new RetiredRoots(
-    { graceMs: GRACE_MS, minFreePercent: 0 },
-    { gcRoots, realStoreDir, log: silentLog },
-  );
+  const retired = new RetiredRoots({ graceMs: GRACE_MS }, { gcRoots, retired() {}, log: silentLog });
   roots = new LayerRoots(
     { deadlineMs: DEADLINE_MS, rooted: [] },
     { queue, gcRoots, retired, check, log: silentLog },

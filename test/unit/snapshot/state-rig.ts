@@ -72,8 +72,7 @@ export async function openState(root: string, graceMs = 0) {
   const closures = new ClosureReader({ realStoreDir: nix.realStoreDir });
   const check = new ClosureCheck({ closures, store: nix });
   const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
-  const { realStoreDir } = nix;
-  const retired = new RetiredRoots({ graceMs, minFreePercent: 0 }, { gcRoots, realStoreDir, log: silentLog });
+  const retired = new RetiredRoots({ graceMs }, { gcRoots, retired() {}, log: silentLog });
   const roots = new LayerRoots(
     { deadlineMs: 60_000, rooted },
     { queue, gcRoots, retired, check, log: silentLog },

@@ -14,12 +14,19 @@ it('each link that an earlier run left has one owner: builds keep theirs', async
       symlinkSync('/nix/store/x', join(roots, name));
     const found: string[] = [];
     const removed: string[] = [];
-    const queue = { keepFound: (root: string) => found.push(root) };
+    const ages: number[] = [];
+    const queue = {
+      keepFound: (root: string, since: number) => {
+        found.push(root);
+        ages.push(Date.now() - since);
+      },
+    };
     const builder = { removeRoot: async (root: string) => removed.push(root) };
     const parts = { queue, builder, log: silentLog } as unknown as ResolverParts;
     const setup = { deadlineMs: 1, graceMs: 60_000, roots, build: 'drv' } as const;
     await using _ = await openResolver(setup, parts);
     assert.deepEqual(found, [join(roots, plain)]);
+    assert.ok(ages.every((age) => Math.abs(age) < 60_000));
     assert.deepEqual(removed, []);
   } finally {
     rmSync(roots, { recursive: true });
