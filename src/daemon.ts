@@ -16,7 +16,8 @@ import type { ImageService } from './cri/open-image-service.ts';
 import type { Log } from './log.ts';
 import type { ObservedMetrics } from './metrics/observed.ts';
 import { refuseGoRoot } from './metadata/go-root.ts';
-import { LevelStore } from './metadata/level-store.ts';
+import { openMetadata, type OpenMetadata, type OpenMetadataDeps } from './metadata/open-metadata.ts';
+import { RecordCopies } from './metadata/record-copies.ts';
 import { GcRoots } from './nix/gc-roots.ts';
 import { nixOptions } from './nix/configured.ts';
 import { openNixStore } from './nix/open-store.ts';
@@ -44,6 +45,7 @@ import { ClosureRecovery } from './snapshot/recovery.ts';
 import { snapshotsService } from './snapshot/rpc.ts';
 import { SnapshotService } from './snapshot/service.ts';
 import { SnapshotIds } from './snapshot/snapshot-ids.ts';
+import type { OnBoundary } from './snapshot/steps.ts';
 import { Readiness } from './status/readiness.ts';
 import { statusService } from './status/service.ts';
 import { openLayerDigests } from './store-image/open-layer-digests.ts';
@@ -75,6 +77,12 @@ export interface DaemonOptions {
   readonly endpoint: Endpoint;
 }
 
+export interface DaemonDeps {
+  readonly log: Log;
+  /** Nobody listens in the program; tests kill the process at each boundary. */
+  readonly onBoundary?: OnBoundary;
+}
+
 /**
  * Starts the daemon: state first, reconcile, then the socket; it answers and is healthy when this returns.
  * Disposing of it drains the calls and deletes nothing.
@@ -83,11 +91,13 @@ export interface DaemonOptions {
  */
 export async function startDaemon(
   { config, endpoint }: DaemonOptions,
-  { log }: { readonly log: Log },
+  { log, onBoundary }: DaemonDeps,
 ): Promise<AsyncDisposable> {
   await using undo = new AsyncDisposableStack();
   const layout = new Layout(config.root);
-  const store = undo.use(await openMetadata(layout, log));
+  const copies = new RecordCopies({ snapshots: layout.snapshots });
+  const { store, repairs: restored } = await openRoot(layout, { copies, log });
+  undo.use(store);
   const observed = config.metrics.address === undefined ? undefined : await observedMetrics();
   const onCollection = observed?.collection.bind(observed);
   const nix = undo.use(openNixStore(nixOptions(config), { log, env: process.env, onCollection }));
@@ -149,7 +159,19 @@ export async function startDaemon(
   const mappedViews = new MappedViews({ directory: layout.mapped, root: layout.root }, { realStoreDir });
   const chainView = new ChainView({ layout, roots, closures, choice, overlays, mappedViews, nix });
   const views = new LayerViews({ store, chainView, overlays, mappedViews, log });
-  const cleanup = new Cleanup({ ids, layout, roots, views, background, removeTree, log });
+  const executor = new Executor({
+    layout,
+    store,
+    copies,
+    roots,
+    views,
+    mutex,
+    background,
+    removeTree,
+    log,
+    onBoundary,
+  });
+  const cleanup = new Cleanup({ ids, layout, roots, views, background, executor, log });
   const digests = undo.use(openLayerDigests({ directory: layout.layerDigests, realStoreDir }, { log }));
   const service = new SnapshotService({
     store,
@@ -162,7 +184,7 @@ export async function startDaemon(
       overlayOptions: await overlayOptions(layout.snapshots),
       remapIds: supportsIdMappedOverlay(),
     },
-    executor: new Executor({ layout, store, roots, views, mutex, background, log }),
+    executor,
     view: chainView,
     known: new KnownLayers({ closures, realStoreDir, choice, hasBlob: blobLookup(containerd), log }),
     layered: new LayeredLayers(
@@ -171,7 +193,7 @@ export async function startDaemon(
     ),
     recovery: new ClosureRecovery({ enabled: config.recover === 'auto' }, { layout, closures, log }),
   });
-  const problems = await reconcile({ store, layout, roots, cleanup, views, background, log });
+  const reconciled = await reconcile({ restored, store, layout, roots, cleanup, views, background, log });
 
   const readiness = undo.use(new Readiness(READINESS, { ask: (signal) => nix.answers(signal) }));
   const health = createHealth(readiness, new Set([STATUS_SERVICE]));
@@ -192,7 +214,7 @@ export async function startDaemon(
       helped: overlays instanceof OverlayViews ? undefined : overlays,
     },
   );
-  const status = statusService({ config, holdings, readiness, inFlight, nix, view: choice, problems });
+  const status = statusService({ config, holdings, readiness, inFlight, nix, view: choice, reconciled });
   const imageService =
     resolver !== undefined && config.image_service.enable
       ? undo.use(await imageServiceOf(config, { resolver, nix, log }))
@@ -224,6 +246,7 @@ export async function startDaemon(
   }
   if (config.metrics.address !== undefined && observed !== undefined) {
     const { startMetrics } = await import('./metrics/start.ts');
+    const { problems } = reconciled;
     const state = { root: config.root, holdings, inFlight, nix, view: choice, problems, store };
     const whyNotReady = () => readiness.whyNot();
     undo.use(await startMetrics(config.metrics.address, { ...state, closures, observed, whyNotReady, log }));
@@ -282,14 +305,15 @@ async function imageServiceOf(
   return openImageService({ address, snapshotter }, deps);
 }
 
-async function openMetadata(layout: Layout, log: Log): Promise<LevelStore> {
+async function openRoot(layout: Layout, deps: OpenMetadataDeps): Promise<OpenMetadata> {
   try {
     refuseGoRoot(layout.root);
     for (const directory of [layout.root, layout.snapshots, layout.gcRoots]) {
       await makeDirectories(directory, 0o700);
     }
     const names = await readdir(layout.snapshots);
-    return await LevelStore.open(layout.metadata, Math.max(0, ...names.map(snapshotNumber)), log);
+    const minimumId = Math.max(0, ...names.map(snapshotNumber));
+    return await openMetadata({ directory: layout.metadata, minimumId }, deps);
   } catch (error) {
     if (error instanceof StatusError) throw error;
     throw new StatusError(

@@ -934,6 +934,7 @@ export interface StatusResponse {
   retired_gc_roots: bigint;
   realises: Realise[];
   problems: string[];
+  repairs: string[];
   closures: bigint;
   pulled_gc_roots: bigint;
   view_mounts: bigint;
@@ -954,6 +955,7 @@ export interface StatusResponseInput {
   retired_gc_roots?: bigint | null;
   realises?: readonly RealiseInput[] | null;
   problems?: readonly string[] | null;
+  repairs?: readonly string[] | null;
   closures?: bigint | null;
   pulled_gc_roots?: bigint | null;
   view_mounts?: bigint | null;

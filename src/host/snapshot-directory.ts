@@ -1,4 +1,4 @@
-import { chmodSync, lchownSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, lchownSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
@@ -14,19 +14,25 @@ export function snapshotNumber(name: string): number {
   return Number(NUMBERED.exec(name)?.[1] ?? 0);
 }
 
+export interface SnapshotDirectory {
+  /** Used for one directory only. */
+  readonly id: number;
+  readonly withWork: boolean;
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
+  /** Text files beside `fs`, by their names. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
 /**
  * Makes `<parent>/<id>` with `fs` (0755 whatever the umask) and, for an active snapshot, `work` (0711), under a temporary
  * name first, so that a directory with a number is always whole. Synchronous: the calls take 20 µs each, and a turn of
  * the thread pool for each of them many times that.
  *
- * @param id used for one directory only.
  * @throws StatusError ResourceExhausted (disk full) or Internal, naming the directory; nothing is left.
  */
 export function makeSnapshotDirectory(
   parent: string,
-  id: number,
-  withWork: boolean,
-  owner: { readonly uid: number; readonly gid: number } | undefined,
+  { id, withWork, owner, files }: SnapshotDirectory,
 ): void {
   const temporary = join(parent, `${TEMPORARY_PREFIX}${id}`);
   try {
@@ -35,6 +41,7 @@ export function makeSnapshotDirectory(
     makeWithMode(fs, 0o755);
     if (withWork) makeWithMode(join(temporary, 'work'), 0o711);
     if (owner !== undefined) lchownSync(fs, owner.uid, owner.gid);
+    for (const [name, text] of files) writeFileSync(join(temporary, name), text, { mode: 0o600 });
     renameSync(temporary, join(parent, String(id)));
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });

@@ -3,15 +3,21 @@ import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { decodeRecord, encodeRecord } from './codec.ts';
 import { MemoryStore } from './memory-store.ts';
+import { checkSchema, SCHEMA, schemaOf } from './schema-version.ts';
 import type { DegradedRecord, SnapshotRecord } from './schema.ts';
 import type { Change, MetadataStore } from './store.ts';
 
 type Database = Level;
 
-/** `r:<key>` → record; `i:<id>` → key, so that an unreadable record's directory is still known; `m:last-id`. */
+/**
+ * `r:<key>` → record; `i:<id>` → key, so that an unreadable record's directory is still known; `k:<id>` → nothing, a directory that is
+ * kept; `m:last-id`; `m:schema`.
+ */
 const RECORD = 'r:';
 const ID = 'i:';
+const KEPT = 'k:';
 const LAST_ID = 'm:last-id';
+const SCHEMA_VERSION = 'm:schema';
 /**
  * How far ahead of the ids in use the stored last id runs. An id whose snapshot was never written may still be at work when
  * the daemon was killed (a Nix process that makes its root), so no later run may give it out again.
@@ -20,15 +26,16 @@ const RESERVED_IDS = 100;
 
 /** Metadata in LevelDB: one synced batch per change, reads from a copy in memory. */
 export class LevelStore implements MetadataStore {
-  readonly repaired: boolean;
+  /** How the database was found. */
+  readonly found: FoundDatabase;
   readonly #db: Database;
   readonly #memory: MemoryStore;
   #lastId: number;
   /** Changes of which it is not known whether they reached the disk; LevelDB refuses writes until it is opened anew. */
   readonly #doubtful = { keys: new Set<string>(), ids: new Set<number>() };
 
-  private constructor(db: Database, loaded: Loaded, repaired: boolean) {
-    this.repaired = repaired;
+  private constructor(db: Database, loaded: Loaded, found: FoundDatabase) {
+    this.found = found;
     this.#db = db;
     this.#memory = new MemoryStore(loaded);
     this.#lastId = loaded.lastId;
@@ -38,13 +45,18 @@ export class LevelStore implements MetadataStore {
    * Opens or makes the database in `directory`; repairs it once if LevelDB calls it corrupt.
    *
    * @param minimumId ids up to this one are never given out (the greatest directory found on disk).
-   * @throws StatusError FailedPrecondition when another process has it open, or it cannot be opened.
+   * @throws StatusError FailedPrecondition when another process has it open, it cannot be opened, or a newer version of this program
+   *   wrote it.
    */
   static async open(directory: string, minimumId: number, log: Log): Promise<LevelStore> {
     const { db, repaired } = await openDatabase(directory, log);
     try {
+      const isNew = (await db.keys({ limit: 1 }).all()).length === 0;
+      const schema = isNew ? SCHEMA : schemaOf(await db.get(SCHEMA_VERSION));
+      checkSchema(schema, directory);
       const loaded = await load(db, log);
-      const store = new LevelStore(db, { ...loaded, lastId: Math.max(loaded.lastId, minimumId) }, repaired);
+      const lastId = Math.max(loaded.lastId, minimumId);
+      const store = new LevelStore(db, { ...loaded, lastId }, { isNew, repaired, schema });
       await store.#write([]);
       return store;
     } catch (error) {
@@ -69,6 +81,30 @@ export class LevelStore implements MetadataStore {
     return this.#memory.degraded();
   }
 
+  kept(): ReadonlySet<number> {
+    return this.#memory.kept();
+  }
+
+  /** Adds to {@link kept}. */
+  async keep(ids: readonly number[]): Promise<void> {
+    const batch = this.#db.batch();
+    for (const id of ids) batch.put(KEPT + id, '');
+    await batch.write({ sync: true });
+    this.#memory.keep(ids);
+  }
+
+  async forget(ids: readonly number[]): Promise<void> {
+    const batch = this.#db.batch();
+    for (const id of ids) batch.del(KEPT + id);
+    await batch.write({ sync: true });
+    await this.#memory.forget(ids);
+  }
+
+  /** Says that all on disk is as {@link SCHEMA} says. */
+  async migrated(): Promise<void> {
+    await this.#db.put(SCHEMA_VERSION, String(SCHEMA), { sync: true });
+  }
+
   nextId(): number {
     this.#lastId += 1;
     return this.#lastId;
@@ -87,6 +123,9 @@ export class LevelStore implements MetadataStore {
         `metadata in ${this.#db.location} was not written: ${reason}${full ? '; free space there and try again' : ''}`,
         { cause: error },
       );
+    }
+    for (const change of changes) {
+      if (change.type === 'put') this.#lastId = Math.max(this.#lastId, change.record.id);
     }
     await this.#memory.apply(changes);
   }
@@ -183,9 +222,20 @@ function repair(directory: string): Promise<void> {
   return (Level as unknown as { repair(location: string): Promise<void> }).repair(directory);
 }
 
+/** How a database was found when it was opened. */
+export interface FoundDatabase {
+  /** Nothing was in it. */
+  readonly isNew: boolean;
+  /** LevelDB repaired it: records may be lost. */
+  readonly repaired: boolean;
+  /** The version of its contents, see {@link SCHEMA}. */
+  readonly schema: number;
+}
+
 interface Loaded {
   readonly records: SnapshotRecord[];
   readonly degraded: DegradedRecord[];
+  readonly kept: number[];
   readonly lastId: number;
 }
 
@@ -193,6 +243,7 @@ async function load(db: Database, log: Log): Promise<Loaded> {
   const records: SnapshotRecord[] = [];
   const degraded: DegradedRecord[] = [];
   const ids = new Map<string, number>();
+  const kept = (await db.keys({ gte: KEPT, lt: 'k;' }).all()).map((key) => safeCount(key.slice(KEPT.length)));
   let lastId = safeCount(await db.get(LAST_ID));
   for await (const [id, key] of db.iterator({ gte: 'i:', lt: 'i;' })) {
     ids.set(key, safeCount(id.slice(ID.length)));
@@ -210,7 +261,7 @@ async function load(db: Database, log: Log): Promise<Loaded> {
     }
   }
   for (const id of ids.values()) lastId = Math.max(lastId, id);
-  return { records, degraded, lastId };
+  return { records, degraded, kept, lastId };
 }
 
 function safeCount(text: string | undefined): number {

@@ -5,20 +5,22 @@ import type { Change, MetadataStore } from './store.ts';
 export interface InitialState {
   readonly records?: Iterable<SnapshotRecord>;
   readonly degraded?: Iterable<DegradedRecord>;
+  readonly kept?: Iterable<number>;
   /** No id up to this one is given out. */
   readonly lastId?: number;
 }
 
 /** The metadata in memory: the read side of the LevelDB store, and a store of its own in tests. */
 export class MemoryStore implements MetadataStore {
-  readonly repaired = false;
   readonly #records = new Map<string, SnapshotRecord>();
   readonly #degraded = new Map<string, DegradedRecord>();
   readonly #children = new Map<string, number>();
+  readonly #kept: Set<number>;
   #lastId: number;
 
   constructor(initial: InitialState = {}) {
     this.#lastId = initial.lastId ?? 0;
+    this.#kept = new Set(initial.kept);
     for (const record of initial.records ?? []) this.#put(record);
     for (const record of initial.degraded ?? []) {
       this.#degraded.set(record.key, record);
@@ -40,6 +42,20 @@ export class MemoryStore implements MetadataStore {
 
   degraded(): readonly DegradedRecord[] {
     return [...this.#degraded.values()];
+  }
+
+  kept(): ReadonlySet<number> {
+    return this.#kept;
+  }
+
+  /** Adds to {@link kept}. */
+  keep(ids: readonly number[]): void {
+    for (const id of ids) this.#kept.add(id);
+  }
+
+  forget(ids: readonly number[]): Promise<void> {
+    for (const id of ids) this.#kept.delete(id);
+    return Promise.resolve();
   }
 
   nextId(): number {

@@ -10,8 +10,13 @@ export type Change =
  * One writer: callers serialise their read-then-apply themselves.
  */
 export interface MetadataStore extends AsyncDisposable {
-  /** True when the database was repaired at this start: records may be lost, so nobody can tell what is garbage. */
-  readonly repaired: boolean;
+  /**
+   * Ids of directories whose records were lost: whose they are nobody knows, and a container may use them. They stay kept over
+   * restarts until {@link forget}.
+   */
+  kept(): ReadonlySet<number>;
+  /** Takes ids out of {@link kept}: their directories are garbage from now on. */
+  forget(ids: readonly number[]): Promise<void>;
   get(key: string): SnapshotRecord | undefined;
   /** All records, in no particular order; a snapshot of the set at the time of the call. */
   list(): readonly SnapshotRecord[];

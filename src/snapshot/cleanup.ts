@@ -4,6 +4,7 @@ import { messageOf } from '../errors.ts';
 import type { Background } from '../host/background.ts';
 import { TEMPORARY_PREFIX } from '../host/snapshot-directory.ts';
 import type { Log } from '../log.ts';
+import type { Executor } from './execute.ts';
 import type { LayerRoots } from './layer-roots.ts';
 import type { LayerViews } from './layer-views.ts';
 import type { Layout } from './layout.ts';
@@ -15,8 +16,7 @@ export interface CleanupDeps {
   readonly roots: LayerRoots;
   readonly views: Pick<LayerViews, 'collect'>;
   readonly background: Background;
-  /** Removes a directory with all below it. */
-  readonly removeTree: (directory: string) => Promise<void>;
+  readonly executor: Executor;
   readonly log: Log;
 }
 
@@ -35,7 +35,7 @@ export class Cleanup {
    * @returns what could not be removed, one sentence each.
    */
   async run(): Promise<readonly string[]> {
-    const { ids, layout, roots, views, background, removeTree, log } = this.#deps;
+    const { ids, layout, roots, views, background, executor, log } = this.#deps;
     await background.drained();
     // What is looked at comes first, then what is in use: a snapshot that is made meanwhile must not lose anything.
     const names = await readdir(layout.snapshots);
@@ -43,10 +43,7 @@ export class Cleanup {
     const mayBeUnderConstruction = ids.busy;
     const inUse = ids.inUse();
     if (inUse === undefined) {
-      log.warn(
-        {},
-        'clean-up is off: metadata was repaired, or a degraded snapshot hides which directory is its own',
-      );
+      log.warn({}, 'clean-up is off: a degraded snapshot hides which directory is its own');
       return [];
     }
     const problems: string[] = [];
@@ -56,16 +53,16 @@ export class Cleanup {
         : name.startsWith(TEMPORARY_PREFIX) && !mayBeUnderConstruction;
       if (!garbage) continue;
       log.debug({ directory: name }, 'removing a directory without a snapshot');
-      const directory = join(layout.snapshots, name);
       try {
-        await removeTree(directory);
+        await executor.run([{ type: 'remove-garbage', name }]);
       } catch (error) {
+        const directory = join(layout.snapshots, name);
         problems.push(
           `directory ${directory} of no snapshot cannot be removed: ${messageOf(error)}; remove it`,
         );
       }
     }
-    await roots.retireOrphans(rooted, inUse);
+    for (const id of roots.orphans(rooted, inUse)) await executor.run([{ type: 'retire-roots', id }]);
     for (const problem of problems) log.error({ problem }, 'clean-up left something');
     return [...problems, ...(await views.collect())];
   }

@@ -1,28 +1,38 @@
+import { join } from 'node:path';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Background } from '../host/background.ts';
-import { makeSnapshotDirectory, removeTree } from '../host/snapshot-directory.ts';
+import { makeSnapshotDirectory } from '../host/snapshot-directory.ts';
 import type { KeyedMutex } from '../host/mutex.ts';
 import type { Log } from '../log.ts';
+import { COPY_NAME, copyText, type RecordCopies } from '../metadata/record-copies.ts';
 import type { MetadataStore } from '../metadata/store.ts';
 import { isTaken } from './chain.ts';
 import type { LayerRoots } from './layer-roots.ts';
 import type { LayerViews } from './layer-views.ts';
 import type { Layout } from './layout.ts';
 import { makeMountPoints } from './mount-points.ts';
-import type { Expectation, Step } from './steps.ts';
+import type { Boundary, Expectation, OnBoundary, Step } from './steps.ts';
 
 export interface ExecutorDeps {
   readonly layout: Layout;
   readonly store: MetadataStore;
+  readonly copies: RecordCopies;
   readonly roots: LayerRoots;
   readonly views: Pick<LayerViews, 'warmLater' | 'collect'>;
   readonly mutex: KeyedMutex;
   /** Takes the removal of directories, so that containerd's GC does not wait with its lock held. */
   readonly background: Background;
+  /** Removes a directory with all below it. */
+  readonly removeTree: (directory: string) => Promise<void>;
   readonly log: Log;
+  readonly onBoundary?: OnBoundary | undefined;
 }
 
 type Undo = () => Promise<void>;
+interface Taken {
+  readonly step: Step['type'];
+  readonly take: Undo;
+}
 type StepOf<T extends Step['type']> = Extract<Step, { type: T }>;
 /** One executor a step type; what it returns takes the step back. */
 type Executors = {
@@ -39,14 +49,20 @@ export class Executor {
 
   constructor(deps: ExecutorDeps) {
     this.#deps = deps;
-    const { layout, roots, views, background } = deps;
+    const { layout, copies, roots, views, removeTree } = deps;
+    const inBackground = (step: Step['type'], what: string, work: () => Promise<unknown>) => {
+      deps.background.add(what, () => this.#atWork(step, work));
+      return Promise.resolve();
+    };
     this.#executors = {
       realise: async ({ id, closure }, signal) => {
         await roots.secure(id, closure, signal);
         return () => roots.release(id);
       },
-      'make-directory': ({ id, kind, owner }) => {
-        makeSnapshotDirectory(layout.snapshots, id, kind === 'active', owner);
+      'make-directory': ({ record, owner }) => {
+        const { id, kind } = record;
+        const files = new Map([[COPY_NAME, copyText(record)]]);
+        makeSnapshotDirectory(layout.snapshots, { id, withWork: kind === 'active', owner, files });
         return Promise.resolve(() => removeTree(layout.directory(id)));
       },
       'make-mount-points': ({ id, mountPoints }) => makeMountPoints(layout.fs(id), mountPoints),
@@ -55,27 +71,27 @@ export class Executor {
           for (const expectation of expect) check(deps.store, expectation);
           await deps.store.apply(changes);
         }),
+      'copy-record': ({ record }) => {
+        copies.write(record);
+        return Promise.resolve();
+      },
       'realise-later': ({ id, closure }) => {
-        roots.secureLater(id, closure);
+        void this.#atWork('realise-later', () => roots.secureLater(id, closure));
         return Promise.resolve();
       },
       'show-later': ({ id, closure }) => {
-        views.warmLater({ id, closure });
+        void this.#atWork('show-later', () => views.warmLater({ id, closure }));
         return Promise.resolve();
       },
-      'collect-views': () => {
-        background.add('collect views', async () => {
-          await views.collect();
-        });
-        return Promise.resolve();
-      },
+      'collect-views': () => inBackground('collect-views', 'collect views', () => views.collect()),
       'remove-directory': ({ id }) => {
-        background.add(`remove ${layout.directory(id)}`, () => removeTree(layout.directory(id)));
-        return Promise.resolve();
+        const directory = layout.directory(id);
+        return inBackground('remove-directory', `remove ${directory}`, () => removeTree(directory));
       },
       'remove-roots': ({ id }) => roots.release(id),
       'note-use': ({ id }) => roots.noteUse(id),
       'retire-roots': ({ id }) => roots.retire(id),
+      'remove-garbage': ({ name }) => removeTree(join(layout.snapshots, name)),
     };
   }
 
@@ -84,13 +100,15 @@ export class Executor {
    * thrown; a failure after it is logged: the change is made, and Cleanup or the next start removes what is left.
    */
   async run(steps: readonly Step[], signal?: AbortSignal): Promise<void> {
-    const undo: Undo[] = [];
+    const undo: Taken[] = [];
     let done = false;
     for (const step of steps) {
       try {
+        this.#cross(step.type, 'before');
         const taken = await this.#execute(step, signal);
-        if (taken !== undefined) undo.push(taken);
+        if (taken !== undefined) undo.push({ step: step.type, take: taken });
         done ||= step.type === 'put';
+        this.#cross(step.type, 'after');
       } catch (error) {
         if (!done) {
           await this.#takeBack(undo);
@@ -104,15 +122,28 @@ export class Executor {
     }
   }
 
+  /** Work that goes on after its step. */
+  async #atWork(step: Step['type'], work: () => Promise<unknown>): Promise<void> {
+    this.#cross(step, 'before work');
+    await work();
+    this.#cross(step, 'after work');
+  }
+
+  #cross(step: Step['type'], at: Boundary['at']): void {
+    this.#deps.onBoundary?.({ step, at });
+  }
+
   #execute<T extends Step['type']>(step: StepOf<T>, signal: AbortSignal | undefined): Promise<Undo | void> {
     const executor = this.#executors[step.type];
     return executor(step, signal);
   }
 
-  async #takeBack(undo: Undo[]): Promise<void> {
-    for (const take of undo.toReversed()) {
+  async #takeBack(undo: readonly Taken[]): Promise<void> {
+    for (const { step, take } of undo.toReversed()) {
       try {
+        this.#cross(step, 'before undo');
         await take();
+        this.#cross(step, 'after undo');
       } catch (error) {
         this.#deps.log.warn({ error: messageOf(error) }, 'taking back a step failed; Cleanup tries again');
       }

@@ -89,9 +89,13 @@ export class LayerRoots {
     await waitFor(work, this.#bounds(signal), () => this.#deps.queue.describe(paths));
   }
 
-  /** {@link secureStored} without anybody waiting; a failure is logged, and the first container of the layer tries again. */
-  secureLater(id: number, closure: LayerClosure): void {
-    void this.#work(id, closure, true);
+  /**
+   * {@link secureStored} without anybody who must wait; a failure is logged, and the first container of the layer tries again.
+   *
+   * @returns resolves when the work has ended, however it did.
+   */
+  secureLater(id: number, closure: LayerClosure): Promise<void> {
+    return this.#work(id, closure, true).catch(() => {});
   }
 
   /**
@@ -179,14 +183,12 @@ export class LayerRoots {
   }
 
   /**
-   * Retires the roots of snapshots that are not in use, but not those kept for the retry of a caller that gave up.
+   * The roots of snapshots that are not in use and not retired yet.
    *
    * @param listed from {@link list}, called before `inUse` was: a snapshot that is made meanwhile is in neither or in both.
    */
-  async retireOrphans(listed: readonly number[], inUse: ReadonlySet<number>): Promise<void> {
-    for (const id of listed) {
-      if (!inUse.has(id) && !this.#deps.retired.has(id)) await this.retire(id);
-    }
+  orphans(listed: readonly number[], inUse: ReadonlySet<number>): readonly number[] {
+    return listed.filter((id) => !inUse.has(id) && !this.#deps.retired.has(id));
   }
 }
 

@@ -25,15 +25,29 @@ export class LayerViews {
     this.#deps = deps;
   }
 
-  /** Makes a layer's view without anybody waiting; what fails here is told to the container that needs it. */
-  warmLater(layer: NixLayer): void {
-    void this.#warm({ layers: [layer], closure: layer.closure.closure });
+  /**
+   * Makes a layer's view without anybody who must wait; what fails here is told to the container that needs it.
+   *
+   * @returns resolves when the work has ended, however it did.
+   */
+  warmLater(layer: NixLayer): Promise<void> {
+    return this.#warm({ layers: [layer], closure: layer.closure.closure });
   }
 
-  /** Mounts again, one after the other, what a restart of the host unmounted. */
-  async restore(): Promise<void> {
+  /**
+   * Mounts again, one after the other, what a restart of the host unmounted.
+   *
+   * @returns how many views are there again.
+   */
+  async restore(): Promise<number> {
     const { store, overlays } = this.#deps;
-    for (const run of runsIn(store)) if (overlays.isLost(run.closure)) await this.#warm(run);
+    let restored = 0;
+    for (const run of runsIn(store)) {
+      if (!overlays.isLost(run.closure)) continue;
+      await this.#warm(run);
+      if (!overlays.isLost(run.closure)) restored += 1;
+    }
+    return restored;
   }
 
   async #warm(run: LayerRun): Promise<void> {
@@ -52,7 +66,7 @@ export class LayerViews {
    */
   async collect(): Promise<readonly string[]> {
     const { store, overlays, log } = this.#deps;
-    if (store.repaired || store.degraded().length > 0) return [];
+    if (store.kept().size > 0 || store.degraded().length > 0) return [];
     const problems = [...(await overlays.collect(() => viewsIn(store)))];
     problems.push(...(await this.#deps.mappedViews.collect(() => mappingsIn(store))));
     for (const problem of problems) log.error({ problem }, 'clean-up left something');

@@ -20,6 +20,11 @@ export class Layout {
     return join(this.root, 'snapshots');
   }
 
+  /** Names the run of the host during which the daemon was started last. */
+  get boot(): string {
+    return join(this.root, 'boot');
+  }
+
   get gcRoots(): string {
     return join(this.root, 'gcroots');
   }

@@ -52,7 +52,7 @@ export function planCreate(
   const named = closure !== undefined && !isEmpty(closure) ? closure : undefined;
   const waits = facts.wait === 'prepare' || source === 'verified';
   if (named !== undefined && waits) steps.push({ type: 'realise', id, closure: named });
-  steps.push({ type: 'make-directory', id, kind: request.kind, owner });
+  steps.push({ type: 'make-directory', record, owner });
   if (mountPoints.length > 0) steps.push({ type: 'make-mount-points', id, mountPoints });
   steps.push({
     type: 'put',
@@ -80,6 +80,7 @@ export function planKnown(active: SnapshotRecord, now: Timestamp): readonly Step
       expect: [{ type: 'unchanged', key, id }],
       changes: [{ type: 'put', record }],
     },
+    { type: 'copy-record', record },
     // Of verified layers only the upmost is ever shown, and which one that is, is not known here.
     ...(closure === undefined || closure.source === 'verified'
       ? []
@@ -136,12 +137,14 @@ export function planCommit(
       { type: 'put', record },
     ],
   };
+  const copy: Step = { type: 'copy-record', record };
   const { closure } = facts;
-  if (closure === undefined || isEmpty(closure.closure)) return [put];
+  if (closure === undefined || isEmpty(closure.closure)) return [put, copy];
   const { id } = active;
   const rooted = sameClosure(closure, active.closure);
   return [
     put,
+    copy,
     ...(rooted ? [] : [{ type: 'realise-later', id, closure: closure.closure } as const]),
     { type: 'show-later', id, closure },
   ];
@@ -177,6 +180,15 @@ export function checkCommit(
       `parent snapshot ${parent} is not committed: failed precondition`,
     );
   }
+}
+
+/** Update: the record with other labels. */
+export function planUpdate(record: SnapshotRecord): readonly Step[] {
+  const { key, id } = record;
+  return [
+    { type: 'put', expect: [{ type: 'unchanged', key, id }], changes: [{ type: 'put', record }] },
+    { type: 'copy-record', record },
+  ];
 }
 
 /**

@@ -1,6 +1,11 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import type { Background } from '../host/background.ts';
+import { bootId, isOfThisBoot } from '../host/boot.ts';
+import { messageOf } from '../errors.ts';
+import { makeSnapshotDirectory } from '../host/snapshot-directory.ts';
 import type { Log } from '../log.ts';
+import { COPY_NAME, copyText } from '../metadata/record-copies.ts';
+import type { SnapshotRecord } from '../metadata/schema.ts';
 import type { MetadataStore } from '../metadata/store.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { LayerRoots } from './layer-roots.ts';
@@ -8,6 +13,8 @@ import type { LayerViews } from './layer-views.ts';
 import type { Layout } from './layout.ts';
 
 export interface ReconcileDeps {
+  /** What was repaired when the metadata was opened. */
+  readonly restored: readonly string[];
   readonly store: MetadataStore;
   readonly layout: Layout;
   readonly roots: LayerRoots;
@@ -17,44 +24,107 @@ export interface ReconcileDeps {
   readonly log: Log;
 }
 
+/** What a start came to, one sentence each; both grow while work goes on in the background. */
+export interface Reconciled {
+  /** What could not be repaired. */
+  readonly problems: readonly string[];
+  /** What was repaired. */
+  readonly repairs: readonly string[];
+}
+
 /**
  * Brings metadata, directories and GC roots together at start: removes what belongs to no snapshot, roots anew what lost
  * its root, mounts views again. Never fails because of one snapshot or one directory.
- *
- * @returns what could not be repaired, one sentence each, for `status`.
  */
-export async function reconcile({
-  store,
-  layout,
-  roots,
-  cleanup,
-  views,
-  background,
-  log,
-}: ReconcileDeps): Promise<readonly string[]> {
+export async function reconcile(deps: ReconcileDeps): Promise<Reconciled> {
+  const { restored, store, layout, cleanup, views, background, log } = deps;
   const problems: string[] = [];
-  if (store.repaired) {
+  const repairs = [...restored];
+  const repaired = (repair: string) => {
+    log.warn({ repair }, 'reconcile repaired something');
+    repairs.push(repair);
+  };
+  if (store.kept().size > 0) {
     problems.push(
-      `metadata ${layout.metadata} was corrupt and is repaired; records may be lost, so no directory is cleaned up in this run: ` +
-        'remove and pull again what containerd misses, then restart nix-snapshotter',
+      `${store.kept().size} directories in ${layout.snapshots} belong to no snapshot that is known, since metadata was lost; they are ` +
+        'kept, for containers may use them: run "nix-snapshotter doctor --repair"',
     );
   }
   for (const { key, reason } of store.degraded()) {
-    problems.push(`snapshot ${JSON.stringify(key)}: ${reason}; remove it and pull the image again`);
+    problems.push(`snapshot ${JSON.stringify(key)}: ${reason}; ${NEXT_STEP}`);
   }
   const left = await cleanup.run();
   for (const record of store.list()) {
-    const directory = layout.fs(record.id);
-    if (!existsSync(directory)) {
-      problems.push(
-        `snapshot ${JSON.stringify(record.key)}: its directory ${directory} is gone; remove it and pull the image again`,
+    if (existsSync(layout.fs(record.id))) continue;
+    const problem = remake(record, layout);
+    if (problem === undefined) {
+      repaired(
+        `snapshot ${JSON.stringify(record.key)}: its directory, which holds nothing, was gone and is made again`,
       );
-    }
-    if (record.closure !== undefined && !roots.isRooted(record.id)) {
-      roots.secureLater(record.id, record.closure.closure);
+    } else {
+      problems.push(problem);
     }
   }
-  background.add('mount views', () => views.restore());
+  const unrooted = rootAnew(deps);
+  if (unrooted > 0) repaired(`${unrooted} closures had lost their GC roots and are rooted again`);
+  background.add('mount views', async () => {
+    const mounted = await views.restore();
+    if (mounted > 0)
+      repaired(`${mounted} views were not mounted, as after a start of the host, and are again`);
+  });
   for (const problem of problems) log.error({ problem }, 'reconcile found what it cannot repair');
-  return [...left, ...problems];
+  return { problems: [...left, ...problems], repairs };
+}
+
+const NEXT_STEP = 'run "nix-snapshotter doctor --repair", or remove it and pull the image again';
+
+/** Makes the directory of a snapshot again that never holds anything of its own; else says what is lost. */
+function remake(record: SnapshotRecord, layout: Layout): string | undefined {
+  const { key, id, kind, closure } = record;
+  const lost = (why: string) =>
+    `snapshot ${JSON.stringify(key)}: its directory ${layout.fs(id)} ${why}; ${NEXT_STEP}`;
+  if (kind !== 'view' && closure?.source !== 'verified') return lost('is gone');
+  try {
+    const files = new Map([[COPY_NAME, copyText(record)]]);
+    makeSnapshotDirectory(layout.snapshots, { id, withWork: false, owner: undefined, files });
+    return undefined;
+  } catch (error) {
+    return lost(`is gone and cannot be made again: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * Roots closures that have no root, without waiting. After a start of the host all are rooted anew: it may have lost Nix's half
+ * of a root, and what it pointed at.
+ *
+ * @returns how many had none.
+ */
+function rootAnew({ store, layout, roots }: ReconcileDeps): number {
+  const isFirstOfBoot = !isOfThisBoot(layout.boot);
+  const rooted: SnapshotRecord[] = [];
+  let unrooted = 0;
+  for (const record of store.list()) {
+    if (record.closure === undefined) continue;
+    if (roots.isRooted(record.id)) rooted.push(record);
+    else {
+      unrooted += 1;
+      void roots.secureLater(record.id, record.closure.closure);
+    }
+  }
+  if (isFirstOfBoot) {
+    writeFileSync(layout.boot, bootId());
+    void rootEach(store, roots, rooted);
+  }
+  return unrooted;
+}
+
+/** One after the other: nobody waits for these, and others do for what they ask of Nix. */
+async function rootEach(
+  store: MetadataStore,
+  roots: LayerRoots,
+  records: readonly SnapshotRecord[],
+): Promise<void> {
+  for (const { key, id, closure } of records) {
+    if (closure !== undefined && store.get(key)?.id === id) await roots.secureLater(id, closure.closure);
+  }
 }

@@ -23,6 +23,7 @@ import {
   planCreate,
   planKnown,
   planRemove,
+  planUpdate,
   type CommitRequest,
   type CreateFacts,
   type CreateRequest,
@@ -176,13 +177,7 @@ export class SnapshotService {
         labels: updatedLabels(key, current.labels, labels, mask),
         updated: clock.now(),
       };
-      await executor.run([
-        {
-          type: 'put',
-          expect: [{ type: 'unchanged', key, id: current.id }],
-          changes: [{ type: 'put', record }],
-        },
-      ]);
+      await executor.run(planUpdate(record));
       return record;
     });
   }

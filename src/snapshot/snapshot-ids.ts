@@ -26,12 +26,11 @@ export class SnapshotIds {
   }
 
   /**
-   * The ids of all snapshots that are or are being made; undefined when a degraded record hides one, or records were lost
-   * in a repair, so that nobody can tell what is garbage.
+   * The ids of all snapshots that are or are being made, and of directories that are kept; undefined when a degraded record hides
+   * one, so that nobody can tell what is garbage.
    */
   inUse(): ReadonlySet<number> | undefined {
-    if (this.#store.repaired) return undefined;
-    const ids = new Set(this.#pending);
+    const ids = new Set([...this.#pending, ...this.#store.kept()]);
     for (const record of this.#store.list()) ids.add(record.id);
     for (const record of this.#store.degraded()) {
       if (record.id === undefined) return undefined;

@@ -14,6 +14,7 @@ export function describeStatus(answer: StatusResponse, now = Date.now()): string
     ...factsOf(answer).values(),
     entry('realises', realises.length === 0 ? 'none in flight' : `${realises.length} in flight`),
     ...realises.map((realise) => entry('', describeRealise(realise, now))),
+    ...answer.repairs.map((repair) => entry('repaired', repair)),
     ...answer.problems.map((problem) => entry('problem', problem)),
   ];
   return `${lines.join('\n')}\n`;

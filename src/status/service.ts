@@ -6,6 +6,7 @@ import type { OpenNixStore } from '../nix/open-store.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
 import { implement, type Implementation } from '../rpc/implementation.ts';
 import { status } from '../rpc/proto.ts';
+import type { Reconciled } from '../snapshot/reconcile.ts';
 import { VERSION } from '../version.ts';
 import type { ViewChoice } from '../view/choice.ts';
 import type { Readiness } from './readiness.ts';
@@ -18,13 +19,13 @@ export interface StatusDeps {
   readonly inFlight: () => readonly RealiseInFlight[];
   readonly nix: Pick<OpenNixStore, 'realStoreDir' | 'backend'>;
   readonly view: ViewChoice;
-  /** What reconcile could not repair. */
-  readonly problems: readonly string[];
+  /** What the start could not repair, and what it did. */
+  readonly reconciled: Reconciled;
 }
 
 /** `nix_snapshotter.v1.Status`: what the daemon holds and does. */
 export function statusService(deps: StatusDeps): Implementation {
-  const { config, holdings, readiness, inFlight, nix, view, problems } = deps;
+  const { config, holdings, readiness, inFlight, nix, view, reconciled } = deps;
   const startedAt = timestamp(Date.now());
   return implement(status, {
     async Status() {
@@ -61,7 +62,8 @@ export function statusService(deps: StatusDeps): Implementation {
         view_mounts: BigInt(mounts),
         not_ready: notReady ?? '',
         realises: inFlight().map(realiseOf),
-        problems,
+        problems: [...reconciled.problems],
+        repairs: [...reconciled.repairs],
       };
     },
   });

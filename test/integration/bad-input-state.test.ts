@@ -17,6 +17,12 @@ async function chain(rig: DaemonRig): Promise<void> {
   await rig.snapshots.Prepare({ key: 'child', parent: 'base' });
 }
 
+/** Takes the copies of the records away that lie in the snapshots' directories. */
+function removeCopies(rig: DaemonRig): void {
+  for (const id of rig.names('snapshots'))
+    rmSync(rig.node.hostPath(`${rig.daemon.root}/snapshots/${id}/record`));
+}
+
 /** Writes into the stopped daemon's metadata. */
 async function tamper(rig: DaemonRig, edit: (db: Level) => Promise<void>): Promise<void> {
   const db = new Level(rig.node.hostPath(`${rig.daemon.root}/metadata`));
@@ -25,11 +31,27 @@ async function tamper(rig: DaemonRig, edit: (db: Level) => Promise<void>): Promi
 }
 
 describe('damaged state', { skip }, () => {
-  it('a corrupt record degrades one snapshot, which can be removed; the others work', async () => {
+  it('a corrupt record is made again from its copy', async () => {
+    await using rig = await DaemonRig.up();
+    await chain(rig);
+    await rig.daemon.stop();
+    await tamper(rig, (db) => db.put('r:child', '{"v":1,"id":'));
+    await rig.daemon.start();
+    await rig.snapshots.Mounts({ key: 'child' });
+    const status = await rig.status();
+    assert.deepEqual(status.problems, []);
+    assert.match(status.repairs.join(), /snapshot "child": its corrupt record was made again/);
+    assert.match(await rig.daemon.logs(), /snapshot \\"child\\": its corrupt record was made again/);
+    const { stdout } = await runProgram(rig.node, ['status', '--address', rig.daemon.socket]);
+    assert.match(stdout, /repaired {3}snapshot "child": its corrupt record was made again/);
+  });
+
+  it('a corrupt record without a copy degrades one snapshot, which can be removed; the others work', async () => {
     await using rig = await DaemonRig.up();
     await chain(rig);
     await rig.snapshots.Prepare({ key: 'other' });
     await rig.daemon.stop();
+    removeCopies(rig);
     await tamper(rig, (db) => db.put('r:child', '{"v":1,"id":'));
     await rig.daemon.start();
 
@@ -44,7 +66,7 @@ describe('damaged state', { skip }, () => {
     assert.match(status.problems.join(), /snapshot "child": its metadata record is corrupt/);
     const { stdout } = await runProgram(rig.node, ['status', '--address', rig.daemon.socket]);
     assert.match(stdout, /1 degraded/);
-    assert.match(stdout, /problem {4}snapshot "child": .*; remove it and pull the image again/);
+    assert.match(stdout, /problem {4}snapshot "child": .*, or remove it and pull the image again/);
 
     await rig.snapshots.Mounts({ key: 'other' });
     await rig.snapshots.Prepare({ key: 'another', parent: 'base' });
@@ -61,6 +83,7 @@ describe('damaged state', { skip }, () => {
     await using rig = await DaemonRig.up();
     await chain(rig);
     await rig.daemon.stop();
+    removeCopies(rig);
     await tamper(rig, (db) => db.put('r:base', 'null'));
     await rig.daemon.start();
     await refused(rig.snapshots.Mounts({ key: 'child' }), 'DataLoss', '"base"');

@@ -25,6 +25,8 @@ export interface SnapshotterOptions {
   readonly wrapper?: readonly string[];
   /** Flags for node itself, before the program. */
   readonly nodeFlags?: readonly string[];
+  /** The program inside, in place of the bundle. */
+  readonly program?: string;
   /** Further flags of the daemon. */
   readonly args?: readonly string[];
 }
@@ -78,9 +80,10 @@ export class Snapshotter {
   /** The program with its arguments. */
   get command(): readonly string[] {
     const { config, logLevel, wrapper = [], nodeFlags = [], args = [] } = this.#options;
+    const { program = `${inside.project}/${BUNDLE}` } = this.#options;
     const flags = ['--address', this.socket, '--root', this.root, '--log-level', logLevel ?? 'debug'];
     if (config !== undefined) flags.push('--config', configFile(this.#options));
-    return [...wrapper, 'node', ...nodeFlags, `${inside.project}/${BUNDLE}`, ...flags, ...args];
+    return [...wrapper, 'node', ...nodeFlags, program, ...flags, ...args];
   }
 
   /** Waits until it accepts connections. */

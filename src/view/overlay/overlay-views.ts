@@ -5,6 +5,7 @@ import pLimit from 'p-limit';
 import type { LayerClosure } from '../../closure/annotations.ts';
 import type { StorePath } from '../../closure/store-path.ts';
 import { errnoOf, messageOf, StatusError } from '../../errors.ts';
+import { bootId, isOfThisBoot } from '../../host/boot.ts';
 import { diskError } from '../../host/disk-error.ts';
 import { makeDirectories } from '../../host/make-directories.ts';
 import { detachMount } from '../../host/mount.ts';
@@ -37,6 +38,8 @@ export interface OverlayViewsDeps {
 
 /** The file at the top of metadata, and so of a mounted view, that says which state of the store it was made from. */
 const FINGERPRINT_FILE = 'fingerprint';
+/** The file at the top of metadata that says during which run of the host it was made; metadata is not synced. */
+const BOOT_FILE = 'boot';
 /** Each makes an archive of a megabyte for a thousand paths, and keeps a processor busy. */
 const METADATA_AT_ONCE = 2;
 /** Mounts that may lie upon each other where paths were repaired under a view. */
@@ -168,7 +171,11 @@ export class OverlayViews implements ClosureViews {
   /** Makes the metadata under another name first, so that what has its name is whole. */
   async #makeMetadata(key: string, state: string, entries: readonly ClosureEntry[]): Promise<void> {
     const metadata = join(this.#directory, key, state);
-    if (existsSync(metadata)) return;
+    if (existsSync(metadata)) {
+      // A host that lost power may have kept the directory and lost what is in it; after its start nothing uses it.
+      if (isOfThisBoot(join(metadata, BOOT_FILE))) return;
+      await removeTree(metadata);
+    }
     let temporary: string | undefined;
     try {
       await this.#makeViewDirectory(key);
@@ -180,6 +187,7 @@ export class OverlayViews implements ClosureViews {
       for (const parent of parents) await chmod(parent, 0o755);
       for (const parent of parents) await utimes(parent, 1, 1);
       await writeFile(join(temporary, FINGERPRINT_FILE), state);
+      await writeFile(join(temporary, BOOT_FILE), bootId());
       await chmod(temporary, this.#mode);
       await rename(temporary, metadata);
     } catch (error) {

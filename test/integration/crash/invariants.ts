@@ -13,7 +13,7 @@ export async function collectGarbage(world: World): Promise<void> {
   // containerd cleans up only a snapshotter of which something was removed since the last time.
   await world.snapshots.Prepare({ snapshotter: 'nix', key: 'dirty', labels: PROBE_LABELS });
   await world.snapshots.Remove({ snapshotter: 'nix', key: 'dirty' });
-  await world.ctr('content', 'prune', 'references');
+  await world.collectGarbage();
   await world.direct(({ snapshots }) => snapshots.Cleanup({}));
 }
 

@@ -4,14 +4,19 @@ import { CLOSURE_ANNOTATION } from '../../../src/closure/annotations.ts';
 import { LAYER_MARKER } from '../../../src/closure/recover.ts';
 import { errnoOf, messageOf, StatusError } from '../../../src/errors.ts';
 import { createRpcClient, type RpcClient, type ServiceClient } from '../../../src/rpc/client.ts';
-import { snapshots, status } from '../../../src/rpc/proto.ts';
+import { leases, type Service, snapshots, status } from '../../../src/rpc/proto.ts';
 import type { SnapshotsMethods, StatusMethods } from '../../../proto/gen/messages.ts';
 import { busyboxEntries } from '../../fixtures/images.ts';
 import { type LayerEntry, ociArchive } from '../../fixtures/oci-archive.ts';
 import { buildPackages, closureInfo, closureOf } from '../../fixtures/packages.ts';
 import { type Containerd, SNAPSHOTTER_SOCKET, startContainerd } from '../../sandbox/containerd.ts';
 import { Sandbox } from '../../sandbox/sandbox.ts';
-import { KEEP_NOTHING, type Snapshotter, startSnapshotter } from '../../sandbox/snapshotter.ts';
+import {
+  KEEP_NOTHING,
+  type Snapshotter,
+  type SnapshotterOptions,
+  startSnapshotter,
+} from '../../sandbox/snapshotter.ts';
 
 export const NAMESPACE = 'default';
 export const IMAGES = ['localhost/ordinary:1', 'localhost/ordinary:2', 'localhost/nix:1'] as const;
@@ -32,6 +37,7 @@ export class World {
   readonly closure: string;
   readonly #containerdClient: RpcClient;
   #ticker = '';
+  #collections = 0;
   kills = 0;
 
   private constructor(parts: Pick<World, 'node' | 'snapshotter' | 'containerd' | 'closure'>) {
@@ -46,13 +52,21 @@ export class World {
     this.snapshots = this.#containerdClient.service(snapshots);
   }
 
-  static async up(): Promise<World> {
+  /** @param prepare what to do to the node before the daemon starts, and how that is started. */
+  static async up(
+    prepare: (node: Sandbox) => Promise<SnapshotterOptions> = () => Promise.resolve({}),
+  ): Promise<World> {
     const node = await Sandbox.up({ suite: 'trixie', name: 'crash' });
     try {
+      const options = await prepare(node);
       const { busybox, greeter } = await buildPackages(node, ['busybox', 'greeter']);
       const closure = await closureInfo(node, [greeter]);
       await writeImages(node, { busybox, greeter });
-      const snapshotter = await startSnapshotter(node, { logLevel: 'warn', config: KEEP_NOTHING });
+      const snapshotter = await startSnapshotter(node, {
+        logLevel: 'warn',
+        config: KEEP_NOTHING,
+        ...options,
+      });
       const containerd = await startContainerd(node, {
         version: 'debian',
         snapshotterSocket: SNAPSHOTTER_SOCKET,
@@ -85,6 +99,20 @@ export class World {
     return await use({ snapshots: client.service(snapshots), status: client.service(status) });
   }
 
+  /** Another of containerd's services. */
+  containerdService<M>(service: Service<M>): ServiceClient<M> {
+    return this.#containerdClient.service(service);
+  }
+
+  /** Has containerd collect its garbage, and waits for it. */
+  async collectGarbage(): Promise<void> {
+    const service = this.containerdService(leases);
+    this.#collections += 1;
+    const id = `collection-${this.#collections}`;
+    await service.Create({ id });
+    await service.Delete({ id, sync: true });
+  }
+
   /** Writes what a layer holds into the directory that the first of a Prepare's mounts writes to. */
   async fill(mounts: readonly { source: string; options: string[] }[], file: string, text: string) {
     const upper = mounts[0]?.options.find((option) => option.startsWith('upperdir='));
@@ -115,6 +143,11 @@ export class World {
     if (error === undefined) return undefined;
     assert.ok(error instanceof StatusError && isDaemonDown(error), messageOf(error));
     return error;
+  }
+
+  /** True for what a call says that meets a dead daemon. */
+  isDaemonDown(error: unknown): boolean {
+    return error instanceof StatusError && isDaemonDown(error);
   }
 
   /** Does `work` as soon as containerd has found the daemon again. */
@@ -156,6 +189,11 @@ export class World {
       const count = (await this.ticks().catch((error: unknown) => retryLater(error))).count;
       assert.ok(count > 0);
     });
+  }
+
+  /** What the container has counted to, read without containerd or the daemon. */
+  async counted(): Promise<number> {
+    return Number(await this.node.readFile(`/proc/${this.#ticker}/root${TICKS}`));
   }
 
   async #tickerPid(): Promise<string> {

@@ -18,7 +18,7 @@ describe('reference pages', () => {
     const proto = await readFile('proto/nix_snapshotter/v1/status.proto', 'utf8');
     const page = await readFile('docs/status.md', 'utf8');
     const fields = [...proto.matchAll(/^ +(?:repeated )?[\w.]+ (\w+) = \d+;/gm)].map(([, name = '']) => name);
-    const messages = ['nix_store', 'view', 'snapshots', 'realises', 'problems'];
+    const messages = ['nix_store', 'view', 'snapshots', 'realises', 'problems', 'repairs'];
     assert.deepEqual(
       fields.filter((name) => !messages.includes(name) && !new RegExp(`\`(\\w+\\.)?${name}\``).test(page)),
       [],

@@ -96,12 +96,41 @@ describe('LevelDB metadata store', () => {
     }
     {
       await using store = await open(1);
-      assert.equal(store.repaired, true);
+      assert.equal(store.found.repaired, true);
       assert.equal(store.get('a')?.id, 1);
       assert.ok(store.nextId() > 1);
     }
     await using store = await open(1);
-    assert.equal(store.repaired, false);
+    assert.equal(store.found.repaired, false);
+  });
+
+  it('keeps ids until they are forgotten', async () => {
+    {
+      await using store = await open();
+      await store.keep([3, 5]);
+      await store.forget([3]);
+    }
+    await using store = await open();
+    assert.deepEqual([...store.kept()], [5]);
+  });
+
+  it('refuses what a newer version wrote, and changes nothing', async () => {
+    {
+      await using store = await open();
+      await store.apply([{ type: 'put', record: recordOf('a', 1) }]);
+    }
+    const db = new Level(join(directory, 'db'));
+    await db.put('m:schema', '99');
+    const before = await db.iterator().all();
+    await db.close();
+    await assert.rejects(open(), {
+      code: 'FailedPrecondition',
+      message:
+        /schema version 99, and nix-snapshotter \S+ knows versions up to 2: .*Install that version again/,
+    });
+    await db.open();
+    assert.deepEqual(await db.iterator().all(), before);
+    await db.close();
   });
 
   it('takes back, whole, a write that failed after it had reached the disk', async (t) => {

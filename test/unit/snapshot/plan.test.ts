@@ -55,7 +55,7 @@ describe('planCreate', () => {
       assert.deepEqual(record.closure, { closure, source: 'verified' });
       assert.deepEqual(types(steps), ['realise', 'make-directory', 'put']);
       // Layers above it are shown together with it.
-      assert.deepEqual(types(planKnown(record, now)), ['put']);
+      assert.deepEqual(types(planKnown(record, now)), ['put', 'copy-record']);
     }
   });
 
@@ -98,7 +98,7 @@ describe('planCommit', () => {
 
   it('is one change that keeps the id and replaces the labels', () => {
     const [put, ...rest] = planCommit(active, request, { now, usage, closure: undefined });
-    assert.deepEqual(rest, []);
+    assert.deepEqual(types(rest), ['copy-record']);
     assert.deepEqual(put?.type === 'put' && put.changes, [
       { type: 'delete', key: 'key' },
       {
@@ -121,11 +121,13 @@ describe('planCommit', () => {
     const closure = { closure: { kind: 'paths' as const, paths: [path] }, source: 'recovered' as const };
     assert.deepEqual(types(planCommit(active, request, { now, usage, closure })), [
       'put',
+      'copy-record',
       'realise-later',
       'show-later',
     ]);
     assert.deepEqual(types(planCommit({ ...active, closure }, request, { now, usage, closure })), [
       'put',
+      'copy-record',
       'show-later',
     ]);
   });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { lutimes, mkdir, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
+import { lstat, lutimes, mkdir, mkdtemp, readdir, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
@@ -45,7 +45,7 @@ describe('reconcile', () => {
     await using state = await openState(root);
     const [problem, ...rest] = await state.reconcile();
     assert.deepEqual(rest, []);
-    assert.match(problem ?? '', /"plain".*snapshots\/2\/fs is gone; remove it and pull the image again/);
+    assert.match(problem ?? '', /"plain".*snapshots\/2\/fs is gone; .*remove it and pull the image again/);
     assert.deepEqual((await pictureOf(state)).directories, ['1']);
   });
 
@@ -76,19 +76,47 @@ describe('reconcile', () => {
     assert.deepEqual((await pictureOf(state)).roots, []);
   });
 
-  it('cleans up nothing after a repair, which may have lost records, and says so', async () => {
+  it('makes the directory of a view again, which holds nothing', async () => {
+    {
+      await using state = await openState(root);
+      await state.executor.run(create(state, 'view', { kind: 'view' }));
+    }
+    const view = (await readdir(join(root, 'snapshots'))).toSorted().at(-1) ?? '';
+    await rm(join(root, 'snapshots', view), { recursive: true });
+    await using state = await openState(root);
+    const { problems, repairs } = await state.reconciled();
+    assert.deepEqual(problems, []);
+    assert.match(repairs.join(), /^snapshot "view": its directory.*is made again$/);
+    assert.deepEqual((await readdir(join(root, 'snapshots', view))).toSorted(), ['fs', 'record']);
+  });
+
+  it('keeps a directory that nothing is known of after a repair, until it is told to forget it', async () => {
     await mkdir(join(root, 'snapshots', '7', 'fs'), { recursive: true });
     const metadata = join(root, 'metadata');
     const manifest = (await readdir(metadata)).find((name) => name.startsWith('MANIFEST')) ?? '';
     await truncate(join(metadata, manifest), 7);
-    {
+    for (let start = 0; start < 2; start += 1) {
       await using state = await openState(root);
-      assert.match((await state.reconcile()).join(), /was corrupt and is repaired/);
+      assert.match((await state.reconcile()).join(), /1 directories.*are kept.*doctor --repair/);
       assert.deepEqual((await pictureOf(state)).directories, ['1', '2', '7']);
     }
     await using state = await openState(root);
+    await state.store.forget([7]);
     assert.deepEqual(await state.reconcile(), []);
     assert.deepEqual((await pictureOf(state)).directories, ['1', '2']);
+  });
+
+  it('roots everything anew at the first start of the host', async () => {
+    await rm(join(root, 'boot'), { force: true });
+    await using state = await openState(root);
+    const linkBefore = await lstat(join(root, 'gcroots', '1'), { bigint: true });
+    assert.deepEqual(await state.reconcile(), []);
+    await state.idle();
+    const linkAfter = await lstat(join(root, 'gcroots', '1'), { bigint: true });
+    assert.notEqual(linkAfter.ctimeNs, linkBefore.ctimeNs);
+    await state.reconcile();
+    await state.idle();
+    assert.equal((await lstat(join(root, 'gcroots', '1'), { bigint: true })).ctimeNs, linkAfter.ctimeNs);
   });
 
   it('names a directory that cannot be removed, and removes the others', async () => {

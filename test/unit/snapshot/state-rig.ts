@@ -6,7 +6,8 @@ import { Background } from '../../../src/host/background.ts';
 import { KeyedMutex } from '../../../src/host/mutex.ts';
 import { removeTree } from '../../../src/host/snapshot-directory.ts';
 import { silentLog } from '../../../src/log.ts';
-import { LevelStore } from '../../../src/metadata/level-store.ts';
+import { openMetadata } from '../../../src/metadata/open-metadata.ts';
+import { RecordCopies } from '../../../src/metadata/record-copies.ts';
 import { GcRoots } from '../../../src/nix/gc-roots.ts';
 import { RetiredRoots } from '../../../src/nix/retired-roots.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
@@ -62,7 +63,11 @@ export async function openState(root: string, graceMs = 0) {
   const layout = new Layout(root);
   for (const directory of [layout.snapshots, layout.gcRoots]) await mkdir(directory, { recursive: true });
   const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d+$/.test(name)).map(Number);
-  const store = await LevelStore.open(layout.metadata, Math.max(0, ...numbers), silentLog);
+  const copies = new RecordCopies({ snapshots: layout.snapshots });
+  const { store, repairs: restored } = await openMetadata(
+    { directory: layout.metadata, minimumId: Math.max(0, ...numbers) },
+    { copies, log: silentLog },
+  );
   const nix = new LinkingNixStore();
   const queue = new RealiseQueue(
     { concurrency: 2, long: 0, maxWaiting: 100, graceMs: 60_000 },
@@ -83,20 +88,24 @@ export async function openState(root: string, graceMs = 0) {
   const disk = { removeTree };
   // Views are mounts: test/integration has them.
   const views = {
-    warmLater() {},
-    restore: () => Promise.resolve(),
+    warmLater: () => Promise.resolve(),
+    restore: () => Promise.resolve(0),
     collect: () => Promise.resolve([]),
   };
-  const cleanup = new Cleanup({
-    ids,
+  const executor = new Executor({
     layout,
+    store,
+    copies,
     roots,
     views,
+    mutex,
     background,
     removeTree: (directory) => disk.removeTree(directory),
     log: silentLog,
   });
-  const executor = new Executor({ layout, store, roots, views, mutex, background, log: silentLog });
+  const cleanup = new Cleanup({ ids, layout, roots, views, background, executor, log: silentLog });
+  const reconciled = () =>
+    reconcile({ restored, store, layout, roots, cleanup, views, background, log: silentLog });
   return {
     layout,
     store,
@@ -110,7 +119,9 @@ export async function openState(root: string, graceMs = 0) {
     ids,
     cleanup,
     executor,
-    reconcile: () => reconcile({ store, layout, roots, cleanup, views, background, log: silentLog }),
+    reconciled: () => reconciled(),
+    /** What could not be repaired. */
+    reconcile: async () => (await reconciled()).problems,
     /** Resolves when nothing goes on in the background. */
     async idle(): Promise<void> {
       while (queue.inFlight().length > 0) await new Promise(setImmediate);

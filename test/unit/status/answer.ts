@@ -38,5 +38,6 @@ export function statusAnswer(): StatusResponse {
       },
     ],
     problems: ['one'],
+    repairs: [],
   };
 }
