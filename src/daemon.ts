@@ -25,6 +25,10 @@ import { RealiseQueue } from './nix/realise-queue.ts';
 import { RetiredRoots } from './nix/retired-roots.ts';
 import { SpaceWatch } from './nix/space-watch.ts';
 import type { NixStore } from './nix/store.ts';
+import { configuredPolicy } from './policy/configured.ts';
+import type { PolicyGate } from './policy/gate.ts';
+import { GatedQueue } from './policy/gated-queue.ts';
+import type { OpenGateDeps } from './policy/open-gate.ts';
 import { diffService } from './diff/service.ts';
 import { createRpcClient } from './rpc/client.ts';
 import { createHealth } from './rpc/health.ts';
@@ -46,6 +50,7 @@ import { snapshotsService } from './snapshot/rpc.ts';
 import { SnapshotService } from './snapshot/service.ts';
 import { SnapshotIds } from './snapshot/snapshot-ids.ts';
 import type { OnBoundary } from './snapshot/steps.ts';
+import { storedSubject } from './snapshot/subject.ts';
 import { Readiness } from './status/readiness.ts';
 import { statusService } from './status/service.ts';
 import { openLayerDigests } from './store-image/open-layer-digests.ts';
@@ -101,7 +106,7 @@ export async function startDaemon(
   const observed = config.metrics.address === undefined ? undefined : await observedMetrics();
   const onCollection = observed?.collection.bind(observed);
   const nix = undo.use(openNixStore(nixOptions(config), { log, env: process.env, onCollection }));
-  const queue = new RealiseQueue(
+  const ungated = new RealiseQueue(
     {
       concurrency: config.nix.concurrency,
       long: config.nix.concurrency,
@@ -110,7 +115,7 @@ export async function startDaemon(
     },
     { store: nix, log, observer: observed?.observer('realise') },
   );
-  undo.defer(() => queue.close());
+  undo.defer(() => ungated.close());
   const background = new Background(log);
   undo.defer(() => background.drained());
 
@@ -118,15 +123,9 @@ export async function startDaemon(
   const closures = new ClosureReader({ realStoreDir });
   const gcRoots = new GcRoots({ directory: layout.gcRoots });
   const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
+  const release = async () => (await retired.releaseAll()) + (await ungated.releaseOld(PULL_MS));
   const space = undo.use(
-    new SpaceWatch(
-      { minFreePercent: config.gc.min_free_percent },
-      {
-        realStoreDir,
-        release: async () => (await retired.releaseAll()) + (await queue.releaseOld(PULL_MS)),
-        log,
-      },
-    ),
+    new SpaceWatch({ minFreePercent: config.gc.min_free_percent }, { realStoreDir, release, log }),
   );
   const retired = new RetiredRoots(
     { graceMs: config.gc.grace },
@@ -134,9 +133,18 @@ export async function startDaemon(
   );
   undo.defer(() => retired.close());
   space.start();
+  const gate = undo.use(await policyGate(config, layout, { store: nix, release, log }));
+  const queue = gate === undefined ? ungated : new GatedQueue({ queue: ungated, gate, store: nix });
   const roots = new LayerRoots(
     { deadlineMs: config.prepare.deadline, rooted },
-    { queue, gcRoots, retired, check: new ClosureCheck({ closures, store: nix }), log },
+    {
+      queue,
+      gcRoots,
+      retired,
+      check: new ClosureCheck({ closures, store: nix }),
+      subjectOf: (id) => storedSubject(store, id),
+      log,
+    },
   );
   const ids = new SnapshotIds(store);
   const mutex = new KeyedMutex();
@@ -201,7 +209,7 @@ export async function startDaemon(
   const memory = undo.use(new MemoryRelease(MEMORY));
   const usesResolver = config.resolver.address !== undefined || config.image_service.enable;
   const resolver = usesResolver
-    ? undo.use(await resolverOf(config, layout, { nix, queue, closures, log }, observed))
+    ? undo.use(await resolverOf(config, layout, { nix, queue, gate, closures, log }, observed))
     : undefined;
   const inFlight = () => [...queue.inFlight(), ...(resolver?.inFlight() ?? [])];
   const holdings = new Holdings(
@@ -263,6 +271,19 @@ export async function startDaemon(
 async function observedMetrics(): Promise<ObservedMetrics> {
   const { ObservedMetrics: Observed } = await import('./metrics/observed.ts');
   return new Observed();
+}
+
+/** What all doors ask before they realise; undefined where the configuration lets everything in. */
+async function policyGate(
+  config: Config,
+  { gcRoots, pulledRoots }: Layout,
+  deps: OpenGateDeps,
+): Promise<PolicyGate | undefined> {
+  const options = configuredPolicy(config);
+  if (options === undefined) return undefined;
+  const { openGate } = await import('./policy/open-gate.ts');
+  deps.log.info({ rules: options.rules.length, default: options.default }, 'a policy is in force');
+  return openGate({ ...options, roots: [gcRoots, pulledRoots] }, deps);
 }
 
 async function resolverOf(

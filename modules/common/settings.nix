@@ -5,6 +5,8 @@ let
 
   duration = types.strMatching "[0-9]+(ms|s|m|h)";
 
+  size = types.strMatching "[0-9]+([.][0-9]+)? ?([kMGT]|[KMGT]i)?B";
+
   # A key that is left out of the file unless it is set, so that the daemon's own default stays the one truth.
   key =
     type: default: description:
@@ -74,6 +76,21 @@ let
         "apply"
       ]) "prepare" "Where the unpacking of a Nix layer waits for Nix.";
       deadline = key duration "5m" "How long a call waits for a realise.";
+    };
+    policy = {
+      rules = key (types.listOf (types.attrsOf types.anything)) [ ] "What may be realised on this node; the first that matches decides.";
+      default = key (types.enum [
+        "allow"
+        "deny"
+      ]) "allow" "What becomes of that which no rule matches.";
+      unknown_image = key (types.enum [
+        "refuse"
+        "label"
+        "skip"
+      ]) "refuse" "How rules by image take one whose reference is not known.";
+      max_image_bytes = key size null "NAR bytes of the store paths of one image.";
+      max_node_bytes = key size null "NAR bytes of all store paths that the daemon keeps, each once.";
+      min_free_bytes = key size null "What stays free on the file system of the store.";
     };
     gc = {
       grace = key duration "1h" "How long paths stay rooted that no snapshot needs.";

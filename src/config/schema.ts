@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { parseBytes } from './bytes.ts';
 
 /** Longest time that a timer of Node.js can wait for, in milliseconds; a longer one would end at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -12,6 +13,23 @@ const duration = v.pipe(
 );
 
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Bytes, written in a file as `500MB` or `2GiB`. */
+const bytes = v.pipe(
+  v.string(),
+  v.transform(parseBytes),
+  v.number('a size such as "500MB" or "2GiB" is expected'),
+);
+
+/** One pattern or several: `*` stands for any characters. */
+const patterns = v.pipe(
+  v.union([pattern(), v.pipe(v.array(pattern()), v.nonEmpty('a pattern is expected'))]),
+  v.transform((value) => (typeof value === 'string' ? [value] : value)),
+);
+
+function pattern() {
+  return v.pipe(v.string(), v.nonEmpty('a pattern is expected'), v.maxLength(1000));
+}
 
 const absolutePath = v.pipe(v.string(), v.startsWith('/', 'an absolute path is expected'));
 
@@ -144,6 +162,49 @@ export const configSchema = v.strictObject({
       wait: v.optional(v.picklist(['prepare', 'apply']), 'prepare'),
       /** How long a call waits for a realise; the work goes on and a retry joins it. */
       deadline: v.optional(duration, '5m'),
+    }),
+    {},
+  ),
+  /** What may be realised on this node; everything unless told. Documented in docs/policy.md. */
+  policy: v.optional(
+    v.strictObject({
+      /** The first rule that matches decides. */
+      rules: v.optional(
+        v.pipe(
+          v.array(
+            v.strictObject({
+              /** What refusals call it. */
+              name: v.pipe(
+                v.string(),
+                v.regex(/^[\w.-]{1,64}$/, 'up to 64 letters, digits, "_", "." and "-" are expected'),
+              ),
+              action: v.picklist(['allow', 'deny']),
+              image: v.optional(patterns),
+              path: v.optional(patterns),
+              larger_than: v.optional(bytes),
+            }),
+          ),
+          v.maxLength(1000),
+          v.check(
+            (rules) => new Set(rules.map(({ name }) => name)).size === rules.length,
+            'two rules have one name',
+          ),
+        ),
+        [],
+      ),
+      /** What becomes of that which no rule matches. */
+      default: v.optional(v.picklist(['allow', 'deny']), 'allow'),
+      /**
+       * How rules take an image whose reference Prepare is not told: against it; as the label of the layer says, which is true only
+       * where every client writes it itself; or not at all.
+       */
+      unknown_image: v.optional(v.picklist(['refuse', 'label', 'skip']), 'refuse'),
+      /** NAR bytes of the store paths of one image. */
+      max_image_bytes: v.optional(bytes),
+      /** NAR bytes of all store paths that this daemon keeps, each once. */
+      max_node_bytes: v.optional(bytes),
+      /** What stays free on the file system of the store. */
+      min_free_bytes: v.optional(bytes),
     }),
     {},
   ),

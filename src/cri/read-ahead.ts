@@ -7,6 +7,7 @@ import { RegistryTransport } from '../image/registry-transport.ts';
 import type { Log } from '../log.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import { content } from '../rpc/proto.ts';
+import { judgedReference } from '../store-image/judged-image.ts';
 import type { Resolver } from '../store-image/resolver.ts';
 import { contentBlobs } from './content-blobs.ts';
 import { credentialsOf } from './credentials.ts';
@@ -52,13 +53,13 @@ export class ReadAhead {
       return;
     }
     try {
-      await resolver.realise(closures.needed, signal);
+      await resolver.realise(closures.needed, signal, { image: judgedReference(image) });
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
       throw new StatusError(error.code, `image ${image}: ${error.message}`, { cause: error });
     }
     try {
-      await resolver.realise(closures.held, signal);
+      await resolver.realise(closures.held, signal, { image: judgedReference(image) });
     } catch (error) {
       if (signal.aborted) throw error;
       log.info({ image, error: messageOf(error) }, 'layers that hold store paths are left to containerd');

@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { storePathName } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import { type ContainerdSession, openSession } from '../image/containerd-session.ts';
 import { type Descriptor, MEDIA } from '../image/descriptor.ts';
@@ -8,6 +9,7 @@ import { waitFor } from '../nix/wait-for.ts';
 import type { RpcClient } from '../rpc/client.ts';
 import type { ImageLease } from '../store-image/image-cache.ts';
 import type { StoreReference } from '../store-image/image-reference.ts';
+import { judgedImage } from '../store-image/judged-image.ts';
 import type { Resolver } from '../store-image/resolver.ts';
 import type { ServedImage } from '../store-image/served-image.ts';
 import { servedReader } from '../store-image/served-reader.ts';
@@ -22,7 +24,7 @@ export interface PullerOptions extends ImportOptions {
 }
 
 export interface PullerDeps {
-  readonly resolver: Pick<Resolver, 'resolve'>;
+  readonly resolver: Pick<Resolver, 'resolve' | 'judge'>;
   readonly nix: Pick<NixStore, 'valid'>;
   readonly backend: Pick<ImageBackend, 'status' | 'explain'>;
   /** containerd, in {@link NAMESPACE}. */
@@ -58,9 +60,13 @@ export class StoreImagePuller implements AsyncDisposable {
    *   containerd is away; Cancelled when the caller has gone (the realise goes on, and a retry joins it).
    */
   async pull(reference: StoreReference, signal: AbortSignal): Promise<string> {
+    const { resolver } = this.#deps;
     const present = await this.#find(reference, signal);
-    if (present !== undefined) return await this.#show(reference, present, signal);
-    const lease = await this.#deps.resolver.resolve(reference.wanted, signal);
+    if (present !== undefined) {
+      await resolver.judge(present.paths, judgedPresent(reference, present), signal);
+      return await this.#show(reference, present, signal);
+    }
+    const lease = await resolver.resolve(reference.wanted, signal);
     return await this.#import(reference, lease, signal);
   }
 
@@ -159,6 +165,13 @@ export class StoreImagePuller implements AsyncDisposable {
     const status = async (image: string) => await this.#deps.backend.status(image, { signal });
     return await shown(names, { status, remind: give, signal });
   }
+}
+
+/** What rules call an image that is there; a hash stands for the path of it that the image names, if it does. */
+function judgedPresent({ wanted }: StoreReference, { paths }: PresentImage): string | undefined {
+  if (wanted.kind !== 'hash') return judgedImage(wanted);
+  const path = paths.find((each) => storePathName(each).startsWith(wanted.hash));
+  return path === undefined ? undefined : judgedImage({ kind: 'path', path });
 }
 
 /** What the reference stands for: the image, or the one of its manifests that the digest names. */

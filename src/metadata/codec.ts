@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { parseStorePath, type StorePath } from '../closure/store-path.ts';
-import type { SnapshotRecord } from './schema.ts';
+import type { SnapshotRecord, StoredClosure } from './schema.ts';
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const timestamp = v.object({ seconds: v.pipe(v.number(), v.safeInteger()), nanos: count });
@@ -21,6 +21,7 @@ const schema = v.object({
   closure: v.optional(
     v.object({
       source: v.picklist(['label', 'recovered', 'verified']),
+      unchecked: v.optional(v.literal(true)),
       closure: v.variant('kind', [
         v.object({ kind: v.literal('closure-info'), path: storePath }),
         v.object({ kind: v.literal('paths'), paths: v.array(storePath) }),
@@ -30,6 +31,13 @@ const schema = v.object({
   view: v.optional(v.picklist(['overlay', 'binds', 'store'])),
   ownMountPoints: v.optional(v.literal(true)),
 });
+
+function storedClosure({
+  unchecked,
+  ...closure
+}: NonNullable<v.InferOutput<typeof schema>['closure']>): StoredClosure {
+  return unchecked === undefined ? closure : { ...closure, unchecked };
+}
 
 /** The stored form of a record; its key is the database's key and not repeated. */
 export function encodeRecord(record: SnapshotRecord): string {
@@ -50,7 +58,7 @@ export function decodeRecord(key: string, text: string): SnapshotRecord {
     ...rest,
     labels: new Map(labels),
     ...(usage === undefined ? {} : { usage }),
-    ...(closure === undefined ? {} : { closure }),
+    ...(closure === undefined ? {} : { closure: storedClosure(closure) }),
     ...(view === undefined ? {} : { view }),
     ...(ownMountPoints === undefined ? {} : { ownMountPoints }),
   };

@@ -22,6 +22,8 @@ export interface StoredClosure {
    * is that of these store paths themselves, so nothing was unpacked.
    */
   readonly source: 'label' | 'recovered' | 'verified';
+  /** The policy has not let it in when it was stored: it is asked when the closure is realised. */
+  readonly unchecked?: true;
 }
 
 /** Everything that is stored of one snapshot. */

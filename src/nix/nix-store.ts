@@ -3,10 +3,12 @@ import { parseStorePath, type StorePath } from '../closure/store-path.ts';
 import type { Log } from '../log.ts';
 import { argumentChunks } from './argument-chunks.ts';
 import { nixFailure, realiseFailure } from './failure.ts';
+import { DryRun } from './dry-run.ts';
 import { mayBeOutdated } from './failure-cause.ts';
 import { Inquiry } from './inquiry.ts';
 import { type CollectionSeen, isThere, keepRealised, spareRoot } from './keep-realised.ts';
 import { besideOf, environment, FORGET_HITS, type NixStoreOptions, settingsOf } from './nix-options.ts';
+import type { Measure, MeasureOptions, Measures } from './measure.ts';
 import { NOBODYS_PATH } from './nobodys-path.ts';
 import { RealiseLog, type RealiseRecord } from './realise-log.ts';
 import { parseRegistration } from './registration.ts';
@@ -30,7 +32,7 @@ const MAX_ANSWER = 64 * 1024 * 1024;
 const DIAGNOSIS_MS = 15_000;
 
 /** {@link NixStore} by Nix's own programs (2.8 or newer), one process per closure. */
-export class NixStoreCli implements NixStore {
+export class NixStoreCli implements NixStore, Measures {
   readonly #program: string;
   readonly #env: Readonly<Record<string, string>>;
   readonly #settings: readonly string[];
@@ -136,8 +138,49 @@ export class NixStoreCli implements NixStore {
     return graph;
   }
 
+  async measure(
+    paths: readonly StorePath[],
+    { signal, local = false }: MeasureOptions = {},
+  ): Promise<Measure> {
+    const valid = await this.valid(paths);
+    const present = await this.#sizes(await this.closure([...valid]));
+    const missing = [...new Set(paths)].filter((path) => !valid.has(path));
+    const absent = new Map<StorePath, number>();
+    let complete = missing.length === 0;
+    if (missing.length > 0 && !local) {
+      const run = await this.#dryRun(missing, signal);
+      for (const path of run.fetched) absent.set(path, run.bytes / run.fetched.length);
+      complete = false;
+    }
+    return { present, absent, complete };
+  }
+
   async removeRoot(root: string): Promise<void> {
     await rm(root, { force: true });
+  }
+
+  async #sizes(paths: readonly StorePath[]): Promise<ReadonlyMap<StorePath, number>> {
+    const sizes = new Map<StorePath, number>();
+    for (const chunk of argumentChunks(paths)) {
+      const lines = (await this.#query(['--query', '--size', ...chunk])).split('\n');
+      for (const [at, path] of chunk.entries()) sizes.set(path, Number(lines[at]));
+    }
+    return sizes;
+  }
+
+  /** What a realise would fetch; nothing where a cache fails, which a realise says in full. */
+  async #dryRun(paths: readonly StorePath[], signal: AbortSignal | undefined): Promise<DryRun> {
+    const run = new DryRun();
+    for (const chunk of argumentChunks(paths)) {
+      await runNix({
+        program: this.#program,
+        args: ['--realise', '--dry-run', ...chunk, ...this.#settings],
+        env: this.#env,
+        ...(signal === undefined ? {} : { signal }),
+        onLine: (line) => run.add(line),
+      });
+    }
+    return run;
   }
 
   async #substitute(

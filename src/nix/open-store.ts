@@ -2,6 +2,7 @@ import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { NixDaemonStore } from './daemon/daemon-store.ts';
+import type { Measure, MeasureOptions, Measures } from './measure.ts';
 import type { NixStoreOptions } from './nix-options.ts';
 import { NixStoreCli, type NixStoreDeps } from './nix-store.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from './store.ts';
@@ -17,7 +18,7 @@ export interface BackendInUse {
 }
 
 /** A {@link NixStore} that says how it works; disposing of it ends its connections. */
-export interface OpenNixStore extends NixStore, AsyncDisposable {
+export interface OpenNixStore extends NixStore, Measures, AsyncDisposable {
   readonly backend: BackendInUse;
   /** Asks Nix for something small. Throws StatusError when it does not answer, or `signal` is aborted before it does. */
   answers(signal: AbortSignal): Promise<void>;
@@ -100,6 +101,10 @@ class ChosenStore implements OpenNixStore {
 
   async answers(signal: AbortSignal): Promise<void> {
     await this.#use((store) => store.answers(signal));
+  }
+
+  async measure(paths: readonly StorePath[], options?: MeasureOptions): Promise<Measure> {
+    return await this.#use((store) => store.measure(paths, options));
   }
 
   removeRoot(root: string): Promise<void> {

@@ -135,6 +135,11 @@ export class RealiseQueue {
       : describeUnfinished(job);
   }
 
+  /** Waits until no realise of these paths runs or is queued; what came of it is its callers' matter. */
+  async ended(paths: readonly StorePath[]): Promise<void> {
+    await Promise.allSettled([this.#jobs.get(closureKey(paths))?.done]);
+  }
+
   inFlight(): readonly RealiseInFlight[] {
     return [...this.#jobs.values()].map((job) => job.snapshot());
   }

@@ -55,8 +55,8 @@ export class Executor {
       return Promise.resolve();
     };
     this.#executors = {
-      realise: async ({ id, closure }, signal) => {
-        await roots.secure(id, closure, signal);
+      realise: async ({ id, closure, subject }, signal) => {
+        await roots.secure(id, closure, signal, subject);
         return () => roots.release(id);
       },
       'make-directory': ({ record, owner }) => {

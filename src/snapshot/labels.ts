@@ -2,6 +2,8 @@ import { StatusError } from '../errors.ts';
 
 /** Present on the Prepare by which a client unpacks a layer; its value is the layer's chain ID. */
 export const SNAPSHOT_REF_LABEL = 'containerd.io/snapshot.ref';
+/** The image that a layer is unpacked for, as its client calls it (containerd `pkg/snapshotters/annotations.go`). */
+export const IMAGE_LABEL = 'containerd.io/snapshot/cri.image-ref';
 export const UID_MAPPING_LABEL = 'containerd.io/snapshot/uidmapping';
 export const GID_MAPPING_LABEL = 'containerd.io/snapshot/gidmapping';
 

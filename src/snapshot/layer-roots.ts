@@ -6,8 +6,10 @@ import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { GcRoots } from '../nix/gc-roots.ts';
 import type { RetiredRoots } from '../nix/retired-roots.ts';
-import type { RealiseCall, RealiseQueue } from '../nix/realise-queue.ts';
+import type { RealiseCall } from '../nix/realise-queue.ts';
 import { waitFor } from '../nix/wait-for.ts';
+import type { AdmittingQueue } from '../policy/gated-queue.ts';
+import type { Subject } from '../policy/subject.ts';
 
 export interface LayerRootsOptions {
   /** How long a caller waits for Nix, in milliseconds. */
@@ -17,10 +19,12 @@ export interface LayerRootsOptions {
 }
 
 export interface LayerRootsDeps {
-  readonly queue: RealiseQueue;
+  readonly queue: AdmittingQueue;
   readonly gcRoots: GcRoots;
   readonly retired: Pick<RetiredRoots, 'retire' | 'has'>;
   readonly check: Pick<ClosureCheck, 'check'>;
+  /** For whom the closure of a stored snapshot is realised; nothing is known of that when left out. */
+  readonly subjectOf?: (id: number) => Subject;
   readonly log: Log;
 }
 
@@ -59,15 +63,21 @@ export class LayerRoots {
    * Realises the closure and roots it for a snapshot that is being made; waits no longer than the deadline and the caller do.
    * Without the snapshot the root is nobody's: after a failure there is none, but for the one kept for a retry.
    *
+   * @param subject for whom.
    * @throws StatusError what realising raises; DeadlineExceeded while the work goes on; InvalidArgument for a closure whose
    *   list is not its own.
    */
-  async secure(id: number, closure: LayerClosure, signal?: AbortSignal): Promise<void> {
+  async secure(
+    id: number,
+    closure: LayerClosure,
+    signal?: AbortSignal,
+    subject: Subject = {},
+  ): Promise<void> {
     const { queue, gcRoots, check } = this.#deps;
     const paths = pathsOf(closure);
     if (paths.length === 0) return;
     const call = this.#bounds(signal);
-    await queue.realise(paths, gcRoots.link(id), call);
+    await queue.realise(paths, gcRoots.link(id), { ...call, subject });
     try {
       await waitFor(check.check(closure), call, () => `closure ${paths[0]}: its list is not checked yet`);
     } catch (error) {
@@ -155,10 +165,10 @@ export class LayerRoots {
   }
 
   async #root(id: number, closure: LayerClosure, call: RealiseCall): Promise<void> {
-    const { queue, gcRoots, check } = this.#deps;
+    const { queue, gcRoots, check, subjectOf = () => ({}) } = this.#deps;
     const paths = pathsOf(closure);
     if (paths.length === 0) return;
-    await queue.realise(paths, gcRoots.link(id), call);
+    await queue.realise(paths, gcRoots.link(id), { ...call, subject: subjectOf(id) });
     try {
       await check.check(closure);
     } catch (error) {

@@ -9,6 +9,7 @@ import type { LayerDigests } from '../store-image/layer-digests.ts';
 import { readEntries } from '../view/entries.ts';
 import { isChainId } from './chain-name.ts';
 import { SNAPSHOT_REF_LABEL } from './labels.ts';
+import { subjectOf } from './subject.ts';
 import type { LayerRoots } from './layer-roots.ts';
 import { verifiedLayers } from './layer-runs.ts';
 import type { CreateRequest } from './plan.ts';
@@ -79,7 +80,8 @@ export class LayeredLayers {
       if (part === undefined || below.length > MAX_BELOW) return undefined;
       if (this.#failed.has(part.closureInfo) || this.#vainReads.isSpent(part)) return undefined;
       if (!(await this.#mayRealise(part))) return undefined;
-      await roots.secure(id, { kind: 'closure-info', path: part.closureInfo }, signal);
+      const closure = { kind: 'closure-info', path: part.closureInfo } as const;
+      await roots.secure(id, closure, signal, subjectOf(labels, below));
       rooted = true;
       const list = await this.#deps.closures.pathsOf({ kind: 'closure-info', path: part.closureInfo });
       const paths = pathsOfPart(list, part);

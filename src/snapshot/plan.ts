@@ -1,10 +1,13 @@
 import type { LayerClosure } from '../closure/annotations.ts';
 import { StatusError } from '../errors.ts';
 import type { DegradedRecord, SnapshotRecord, StoredClosure, Timestamp, Usage } from '../metadata/schema.ts';
+import type { Subject } from '../policy/subject.ts';
 import { idMapping, type Owner } from './id-mapping.ts';
 import { storedLabels } from './labels.ts';
 import type { ShownChain } from './shown-chain.ts';
 import type { Step } from './steps.ts';
+
+const UNCHECKED = { unchecked: true } as const;
 
 export interface CreateRequest {
   readonly key: string;
@@ -23,6 +26,8 @@ export interface CreateFacts {
   readonly closure: LayerClosure | undefined;
   /** See {@link StoredClosure}. */
   readonly source?: 'label' | 'verified';
+  /** For whom the closure is realised. */
+  readonly subject?: Subject;
   /** How this snapshot sees the chain below. */
   readonly shown: Pick<ShownChain, 'view' | 'mountPoints'>;
   /** Whether Prepare waits for Nix, or the diff plugin's Apply does. */
@@ -34,8 +39,9 @@ export function planCreate(
   request: CreateRequest,
   facts: CreateFacts,
 ): { readonly record: SnapshotRecord; readonly steps: readonly Step[] } {
-  const { id, now, owner, closure, source = 'label', shown } = facts;
+  const { id, now, owner, closure, source = 'label', subject, shown } = facts;
   const { view, mountPoints } = shown;
+  const waits = facts.wait === 'prepare' || source === 'verified';
   const record: SnapshotRecord = {
     key: request.key,
     id,
@@ -44,14 +50,14 @@ export function planCreate(
     created: now,
     updated: now,
     labels: storedLabels(request.labels),
-    ...(closure === undefined ? {} : { closure: { closure, source } }),
+    ...(closure === undefined ? {} : { closure: { closure, source, ...(waits ? {} : UNCHECKED) } }),
     ...(view === undefined ? {} : { view }),
     ...(mountPoints.length === 0 ? {} : { ownMountPoints: true }),
   };
   const steps: Step[] = [];
   const named = closure !== undefined && !isEmpty(closure) ? closure : undefined;
-  const waits = facts.wait === 'prepare' || source === 'verified';
-  if (named !== undefined && waits) steps.push({ type: 'realise', id, closure: named });
+  if (named !== undefined && waits)
+    steps.push({ type: 'realise', id, closure: named, ...(subject === undefined ? {} : { subject }) });
   steps.push({ type: 'make-directory', record, owner });
   if (mountPoints.length > 0) steps.push({ type: 'make-mount-points', id, mountPoints });
   steps.push({
@@ -114,6 +120,9 @@ export function planCommit(
   facts: CommitFacts,
 ): readonly Step[] {
   const parent = active.parent === '' ? request.parent : active.parent;
+  const rooted = facts.closure !== undefined && sameClosure(facts.closure, active.closure);
+  // What is learnt only now nobody has let in yet.
+  const closure = facts.closure === undefined || rooted ? facts.closure : { ...facts.closure, ...UNCHECKED };
   const record: SnapshotRecord = {
     key: request.name,
     id: active.id,
@@ -123,7 +132,7 @@ export function planCommit(
     updated: facts.now,
     labels: storedLabels(request.labels),
     ...(facts.usage === undefined ? {} : { usage: facts.usage }),
-    ...(facts.closure === undefined ? {} : { closure: facts.closure }),
+    ...(closure === undefined ? {} : { closure }),
   };
   const put: Step = {
     type: 'put',
@@ -138,10 +147,8 @@ export function planCommit(
     ],
   };
   const copy: Step = { type: 'copy-record', record };
-  const { closure } = facts;
   if (closure === undefined || isEmpty(closure.closure)) return [put, copy];
   const { id } = active;
-  const rooted = sameClosure(closure, active.closure);
   return [
     put,
     copy,

@@ -32,6 +32,7 @@ import type { ClosureRecovery } from './recovery.ts';
 import { rootMount, type MountFeatures } from './root-mounts.ts';
 import type { ShownChain } from './shown-chain.ts';
 import type { SnapshotIds } from './snapshot-ids.ts';
+import { subjectOf } from './subject.ts';
 
 export interface SnapshotServiceDeps {
   readonly store: MetadataStore;
@@ -93,6 +94,7 @@ export class SnapshotService {
             owner,
             shown,
             wait,
+            subject: subjectOf(request.labels, chain),
             ...layer,
           });
           try {

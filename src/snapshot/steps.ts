@@ -3,6 +3,7 @@ import type { SnapshotRecord, StoredClosure } from '../metadata/schema.ts';
 import type { Change } from '../metadata/store.ts';
 import type { MountPoint } from '../view/view.ts';
 import type { Owner } from './id-mapping.ts';
+import type { Subject } from '../policy/subject.ts';
 
 /** What must hold at the moment of a change; checked again there, because a plan may have waited for Nix. */
 export type Expectation =
@@ -21,7 +22,13 @@ export type Expectation =
  */
 export type Step =
   /** Make the closure valid and root it for the snapshot. Waits, bounded. */
-  | { readonly type: 'realise'; readonly id: number; readonly closure: LayerClosure }
+  | {
+      readonly type: 'realise';
+      readonly id: number;
+      readonly closure: LayerClosure;
+      /** Nothing is known of it when left out. */
+      readonly subject?: Subject;
+    }
   /** Make `snapshots/<id>` with a copy of the record, `fs` (0755, owned as said) and, for an active snapshot, `work`. */
   | { readonly type: 'make-directory'; readonly record: SnapshotRecord; readonly owner: Owner | undefined }
   /** Make mount points in the snapshot's own `fs`. */

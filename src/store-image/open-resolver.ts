@@ -4,8 +4,9 @@ import type { Log } from '../log.ts';
 import type { CacheLookup } from '../nix/cache-lookup.ts';
 import type { DerivationBuilder } from '../nix/derivation-builder.ts';
 import type { RealiseObserver } from '../nix/realise-observer.ts';
-import type { RealiseQueue } from '../nix/realise-queue.ts';
 import type { NixStore } from '../nix/store.ts';
+import type { PolicyGate } from '../policy/gate.ts';
+import type { AdmittingQueue } from '../policy/gated-queue.ts';
 import { BuiltPaths, type BuildPolicy } from './built-paths.ts';
 import { PulledRoots } from './pulled-roots.ts';
 import { Resolver } from './resolver.ts';
@@ -23,7 +24,9 @@ export interface ResolverParts {
   readonly nix: NixStore;
   readonly builder: DerivationBuilder;
   readonly lookup: CacheLookup;
-  readonly queue: RealiseQueue;
+  readonly queue: AdmittingQueue;
+  /** Undefined where everything is let in. */
+  readonly gate: PolicyGate | undefined;
   readonly closures: ClosureReader;
   readonly log: Log;
   /** Told of builds. */

@@ -1,9 +1,10 @@
+import { type LayerClosure, namedPaths } from '../closure/annotations.ts';
 import type { Log } from '../log.ts';
 import { sharedDeadline } from '../nix/wait-for.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
 import { ordinaryImage, type OrdinaryImageDeps } from './ordinary-image.ts';
 import type { Wanted } from './reference.ts';
-import type { Resolver } from './resolver.ts';
+import type { JudgedLease, Resolver } from './resolver.ts';
 import type { ServedImage } from './served-image.ts';
 
 export interface OrdinaryLayersDeps extends Omit<OrdinaryImageDeps, 'onDamage' | 'realise'> {
@@ -44,7 +45,8 @@ export class OrdinaryLayers implements AsyncDisposable {
       };
       const lease = await this.#images.use(key, open, signal);
       try {
-        await this.#deps.resolver.realise(lease.image.closures.slice(known), signal, remaining().deadlineMs);
+        const { closures } = lease.image;
+        await this.#realise(named, closures, signal, { from: known, deadlineMs: remaining().deadlineMs });
         return lease;
       } catch (error) {
         lease[Symbol.dispose]();
@@ -59,10 +61,22 @@ export class OrdinaryLayers implements AsyncDisposable {
     await this.#images[Symbol.asyncDispose]();
   }
 
+  /** Makes valid what layers of the image name, those before `from` aside, which are. */
+  async #realise(
+    { judged, image }: JudgedLease,
+    closures: readonly LayerClosure[],
+    signal: AbortSignal,
+    { from = 0, ...bounds }: { readonly from?: number; readonly deadlineMs?: number } = {},
+  ): Promise<void> {
+    const also = [...image.closures, ...closures].flatMap(namedPaths);
+    await this.#deps.resolver.realise(closures.slice(from), signal, { ...bounds, image: judged, also });
+  }
+
   /** The named image stays in use as long as the made one, which serves its ordinary layers. */
-  async #make(key: string, named: ImageLease, signal: AbortSignal): Promise<ServedImage> {
+  async #make(key: string, named: JudgedLease, signal: AbortSignal): Promise<ServedImage> {
     const onDamage = (): void => this.#images.forget(key);
-    const realise: Resolver['realise'] = (closures, gone) => this.#deps.resolver.realise(closures, gone);
+    const realise: OrdinaryImageDeps['realise'] = async (closures, gone) =>
+      await this.#realise(named, closures, gone);
     try {
       const { target, blobs, closures } = await ordinaryImage(
         named.image,

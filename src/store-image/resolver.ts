@@ -10,16 +10,20 @@ import type { Log } from '../log.ts';
 import { type CacheLookup, HAS_NOT, type LookupResult } from '../nix/cache-lookup.ts';
 import { isDerivation } from '../nix/keep-realised.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
-import type { RealiseCall, RealiseQueue } from '../nix/realise-queue.ts';
+import type { RealiseCall } from '../nix/realise-queue.ts';
 import { SharedWork } from '../nix/shared-work.ts';
 import type { NixStore } from '../nix/store.ts';
 import { type SharedDeadline, sharedDeadline } from '../nix/wait-for.ts';
+import type { AdmittingQueue } from '../policy/gated-queue.ts';
+import type { PolicyGate } from '../policy/gate.ts';
+import type { Subject } from '../policy/subject.ts';
 import type { BuiltPaths } from './built-paths.ts';
 import { describedImage } from './described-image.ts';
 import { parseDescription } from './description.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
 import { jsonOf } from './json-file.ts';
 import { parseNix2container } from './nix2container-json.ts';
+import { judgedImage } from './judged-image.ts';
 import { openStoredImages } from './open-stored-images.ts';
 import { pathImage } from './path-image.ts';
 import type { PulledRoots } from './pulled-roots.ts';
@@ -38,7 +42,9 @@ export interface ResolverDeps {
   readonly lookup: Pick<CacheLookup, 'find'>;
   /** Disposed of with the resolver. */
   readonly built: Pick<BuiltPaths, 'outputOf' | 'outputOfFlake' | 'inFlight'> & AsyncDisposable;
-  readonly queue: Pick<RealiseQueue, 'realiseForLater'>;
+  readonly queue: Pick<AdmittingQueue, 'realiseForLater'>;
+  /** Undefined where everything is let in. */
+  readonly gate: PolicyGate | undefined;
   readonly roots: Pick<PulledRoots, 'link'>;
   readonly log: Log;
 }
@@ -48,6 +54,20 @@ const KEPT_MS = 60_000;
 /** Hashes that caches are asked for at a time; each is a process. */
 const LOOKUPS = 8;
 const KEPT_HASHES = 1000;
+
+/** An image, and what the policy's rules call it. */
+export interface JudgedLease extends ImageLease {
+  readonly judged: string;
+}
+
+/** For which image closures are realised. */
+export interface RealiseImage {
+  readonly deadlineMs?: number;
+  /** As rules call it: see `judged-image.ts`. */
+  readonly image: string | undefined;
+  /** Store paths that it needs besides. */
+  readonly also?: readonly StorePath[];
+}
 
 /** Finds the image that a store path is, and realises it with everything that it names. */
 export class Resolver implements AsyncDisposable {
@@ -70,34 +90,50 @@ export class Resolver implements AsyncDisposable {
    * grace period has passed. Dispose of the result.
    *
    * @param deadlineMs how long this pull waits for Nix in all; no longer than the configured deadline.
-   * @throws StatusError what realising raises, or reading the image does.
+   * @throws StatusError what realising raises, or reading the image does; what the policy refuses.
    */
-  async resolve(wanted: Wanted, signal: AbortSignal, deadlineMs = this.#deadlineMs): Promise<ImageLease> {
+  async resolve(wanted: Wanted, signal: AbortSignal, deadlineMs = this.#deadlineMs): Promise<JudgedLease> {
     const remaining = sharedDeadline(signal, Math.min(deadlineMs, this.#deadlineMs));
-    const path = await this.#pathOf(wanted, remaining);
-    await this.#realise([path], remaining());
-    const lease = await this.#images.use(path, (unwanted) => this.#open(path, unwanted), signal);
+    const { path, judged: image } = await this.#pathOf(wanted, remaining);
+    await this.#realise([path], { image }, remaining());
+    const subject: Subject = { image, also: [path] };
+    const lease = await this.#images.use(path, (unwanted) => this.#open(path, subject, unwanted), signal);
     try {
       // The closure of a path that is run as it is came with the path.
       const further = lease.image.closures.filter((closure) => !namedPaths(closure).includes(path));
-      await this.realise(further, signal, remaining().deadlineMs);
+      await this.realise(further, signal, { image, also: [path], deadlineMs: remaining().deadlineMs });
       const { inputs = [] } = lease.image;
-      if (inputs.length > 0) await this.#realise(inputs, remaining());
-      return lease;
+      if (inputs.length > 0) await this.#realise(inputs, subject, remaining());
+      for (const closure of lease.image.closures) this.#deps.gate?.remember(namedPaths(closure), image);
+      return { image: lease.image, judged: image, [Symbol.dispose]: () => lease[Symbol.dispose]() };
     } catch (error) {
       lease[Symbol.dispose]();
       throw error;
     }
   }
 
-  /** Makes what layers name valid, and roots it as {@link resolve} does. */
+  /** Makes what layers of one image name valid, and roots it as {@link resolve} does. */
   async realise(
     closures: readonly LayerClosure[],
     signal: AbortSignal,
-    deadlineMs = this.#deadlineMs,
+    { deadlineMs = this.#deadlineMs, image, also = [] }: RealiseImage,
   ): Promise<void> {
     const remaining = sharedDeadline(signal, deadlineMs);
-    for (const closure of closures) await this.#realise(namedPaths(closure), remaining());
+    const subject: Subject = { image, also: [...also, ...closures.flatMap(namedPaths)] };
+    for (const closure of closures) await this.#realise(namedPaths(closure), subject, remaining());
+  }
+
+  /**
+   * Whether the policy lets in an image that is there already.
+   *
+   * @param paths that its layers name.
+   * @throws StatusError as {@link PolicyGate.enter}.
+   */
+  async judge(paths: readonly StorePath[], image: string | undefined, signal: AbortSignal): Promise<void> {
+    const { gate } = this.#deps;
+    if (gate === undefined || paths.length === 0) return;
+    const admission = await gate.enter(paths, { image }, { signal, deadlineMs: this.#deadlineMs });
+    admission[Symbol.dispose]();
   }
 
   /** The builds that go on; what is realised is in the queue. */
@@ -111,18 +147,19 @@ export class Resolver implements AsyncDisposable {
     await this.#images[Symbol.asyncDispose]();
   }
 
-  async #realise(paths: readonly StorePath[], call: RealiseCall): Promise<void> {
+  async #realise(paths: readonly StorePath[], subject: Subject, call: RealiseCall): Promise<void> {
     const { queue, roots } = this.#deps;
-    await queue.realiseForLater(paths, roots.link(paths), call);
+    await queue.realiseForLater(paths, roots.link(paths), { ...call, subject });
   }
 
-  async #open(path: StorePath, unwanted: AbortSignal): Promise<ServedImage> {
+  /** @param subject of the first who asks; each who does is judged by what the image turns out to need. */
+  async #open(path: StorePath, subject: Subject, unwanted: AbortSignal): Promise<ServedImage> {
     const { nix, closures } = this.#deps;
     const realStoreDir = await nix.realStoreDir();
     const store = new StoreFiles({ realStoreDir });
     if (await holdsImages(path, store)) return await archived(path, store, unwanted);
     const realise = (paths: readonly StorePath[]): Promise<void> =>
-      this.#realise(paths, { signal: unwanted, deadlineMs: this.#deadlineMs });
+      this.#realise(paths, subject, { signal: unwanted, deadlineMs: this.#deadlineMs });
     const json = await jsonOf(path, store);
     const description = parseDescription(json, path);
     if (description !== undefined)
@@ -135,18 +172,23 @@ export class Resolver implements AsyncDisposable {
     return await pathImage(path, { nix, store });
   }
 
-  async #pathOf(wanted: Wanted, remaining: SharedDeadline): Promise<StorePath> {
-    const { built } = this.#deps;
-    switch (wanted.kind) {
-      case 'path':
-        return await this.#outputOf(wanted.path, remaining);
-      case 'flake':
-        return await built.outputOfFlake(wanted.flake, remaining);
-      case 'hash':
-        return await this.#outputOf(await this.#pathWithHash(wanted.hash, remaining), remaining);
-      default:
-        return wanted satisfies never;
-    }
+  /** The path that is wanted, and what rules call the image; they are asked before anything is evaluated or built for it. */
+  async #pathOf(
+    wanted: Wanted,
+    remaining: SharedDeadline,
+  ): Promise<{ readonly path: StorePath; readonly judged: string }> {
+    const { built, gate } = this.#deps;
+    const named =
+      wanted.kind === 'hash'
+        ? ({ kind: 'path', path: await this.#pathWithHash(wanted.hash, remaining) } as const)
+        : wanted;
+    const judged = judgedImage(named);
+    gate?.checkReference(judged);
+    const path =
+      named.kind === 'path'
+        ? await this.#outputOf(named.path, remaining)
+        : await built.outputOfFlake(named.flake, remaining);
+    return { path, judged };
   }
 
   /** A path as it is; of a derivation file what it builds. */

@@ -12,12 +12,14 @@ import { LEVEL } from '../log-line.ts';
 import { besideOf, environment, type NixStoreOptions, overridesOf, settingsOf } from '../nix-options.ts';
 import { NOBODYS_PATH } from '../nobodys-path.ts';
 import { RealiseLog } from '../realise-log.ts';
+import type { Measure, MeasureOptions, Measures } from '../measure.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from '../store.ts';
 import { StoreLocation } from '../store-location.ts';
 import { DaemonConnection, DaemonError, type RunOptions } from './connection.ts';
 import { daemonEndpoint } from './endpoint.ts';
 import { Fetcher } from './fetch.ts';
-import { addIndirectRoot, isValidPath, queryPathInfo, queryValidPaths } from './operations.ts';
+import { measureClosure } from './measure.ts';
+import { addIndirectRoot, isValidPath, queryPathInfo, queryValidPaths, setOptions } from './operations.ts';
 import { ConnectionPool } from './pool.ts';
 import { rootOutputs } from './root-outputs.ts';
 import { rootTarget } from './root-target.ts';
@@ -47,7 +49,7 @@ const PIPELINED = 256;
  * {@link NixStore} by the worker protocol of Nix 2.8 or newer, on the daemon's socket or with a `nix-daemon --stdio` of our own.
  * Questions go over kept connections; for what fetches see {@link Fetcher}.
  */
-export class NixDaemonStore implements NixStore, AsyncDisposable {
+export class NixDaemonStore implements NixStore, Measures, AsyncDisposable {
   readonly #options: NixStoreOptions;
   readonly #log: Log;
   readonly #onCollection: NixDaemonStoreDeps['onCollection'];
@@ -194,6 +196,23 @@ export class NixDaemonStore implements NixStore, AsyncDisposable {
       }
     });
     return graph;
+  }
+
+  async measure(paths: readonly StorePath[], options: MeasureOptions = {}): Promise<Measure> {
+    const { signal } = options;
+    return await measureClosure(paths, options, {
+      ask: async (question) => await this.#ask('QueryPathInfo', question),
+      askSubstituters: async (question) => {
+        const connection = await this.connect({ signal });
+        try {
+          const settings = overridesOf(this.#options);
+          await connection.ask(setOptions({ verbosity: LEVEL.error, settings }), { signal });
+          return await question(connection);
+        } finally {
+          this.#pool.end(connection);
+        }
+      },
+    });
   }
 
   async removeRoot(root: string): Promise<void> {

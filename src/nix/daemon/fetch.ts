@@ -16,7 +16,7 @@ import {
   buildPaths,
   type ClientSettings,
   queryMissing,
-  querySubstitutableReferences,
+  querySubstitutablePathInfos,
   queryValidPaths,
   setOptions,
 } from './operations.ts';
@@ -168,7 +168,8 @@ async function substitute(
   const shared = earlier.map((_, at) => (missing[at] ?? []).filter((path) => own.has(path)));
   const theirs = new Set(shared.flat());
   if (theirs.size > 0) {
-    const references = await connection.ask(querySubstitutableReferences([...own]), run);
+    const infos = await connection.ask(querySubstitutablePathInfos([...own]), run);
+    const references = new Map([...infos].map(([path, info]) => [path, info.references]));
     const mine = [...own].filter((path) => !theirs.has(path));
     const independent = independentOf(theirs, mine, references);
     if (independent.length > 0) await connection.ask(buildPaths(independent), run);

@@ -19,7 +19,7 @@ export interface Operation<T> {
   readonly answer: () => Decode<T>;
 }
 
-/** What the store knows of a valid path, as far as it is used here. */
+/** What the store knows of a valid path, or a substituter of one that it has, as far as it is used here. */
 export interface PathInfo {
   readonly references: readonly StorePath[];
   readonly narSize: number;
@@ -76,10 +76,10 @@ export function queryMissing(paths: readonly StorePath[]): Operation<Missing> {
   return operation('QueryMissing', 40, (request) => request.texts(paths), missing);
 }
 
-/** What paths refer to that a substituter has. */
-export function querySubstitutableReferences(
+/** What is known of paths that a substituter has. */
+export function querySubstitutablePathInfos(
   paths: readonly StorePath[],
-): Operation<ReadonlyMap<StorePath, readonly StorePath[]>> {
+): Operation<ReadonlyMap<StorePath, PathInfo>> {
   return operation(
     'QuerySubstitutablePathInfos',
     30,
@@ -89,7 +89,7 @@ export function querySubstitutableReferences(
       for (const path of paths) request.text(path).text('');
       return request;
     },
-    substitutableReferences,
+    substitutablePaths,
   );
 }
 
@@ -172,15 +172,16 @@ function* missing(): Decode<Missing> {
   return { substitutable, unknown };
 }
 
-function* substitutableReferences(): Decode<ReadonlyMap<StorePath, readonly StorePath[]>> {
+function* substitutablePaths(): Decode<ReadonlyMap<StorePath, PathInfo>> {
   return new Map(yield* list('substitutable paths', substitutablePath));
 }
 
-function* substitutablePath(): Decode<readonly [StorePath, readonly StorePath[]]> {
+function* substitutablePath(): Decode<readonly [StorePath, PathInfo]> {
   const path = yield* storePath();
   yield* text('a deriver');
   const references = yield* storePaths();
+  // The download's size.
   yield* skipNumber();
-  yield* skipNumber();
-  return [path, references];
+  const narSize = yield* integer('a NAR size');
+  return [path, { references, narSize }];
 }

@@ -53,10 +53,16 @@ export async function serveRegistry(
   const cache = undo.use(new ImageCache({ idleMs: 1000 }, { log: silentLog }));
   const resolver = {
     resolve: async (wanted: Wanted) => {
-      if (wanted.kind === 'path' && wanted.path === HELLO)
-        return await cache.use(HELLO, () =>
+      if (wanted.kind === 'path' && wanted.path === HELLO) {
+        const lease = await cache.use(HELLO, () =>
           pathImage(HELLO, { nix, store: new StoreFiles({ realStoreDir }) }),
         );
+        return {
+          image: lease.image,
+          judged: `nix:0${HELLO}`,
+          [Symbol.dispose]: () => lease[Symbol.dispose](),
+        };
+      }
       throw new StatusError('FailedPrecondition', 'no substituter has it');
     },
     realise: async () => {},

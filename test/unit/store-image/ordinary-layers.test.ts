@@ -46,7 +46,7 @@ describe('OrdinaryLayers', () => {
         resolve: async () => {
           const image = await pathImage(PATH, { nix, store: new StoreFiles({ realStoreDir: top }) });
           leases += 1;
-          return { image, [Symbol.dispose]: () => void (leases -= 1) };
+          return { image, judged: `nix:0${PATH}`, [Symbol.dispose]: () => void (leases -= 1) };
         },
         realise: async (closures) => void realised.push(closures),
       },

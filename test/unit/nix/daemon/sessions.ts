@@ -11,7 +11,7 @@ import {
   isValidPath,
   queryMissing,
   queryPathInfo,
-  querySubstitutableReferences,
+  querySubstitutablePathInfos,
   queryValidPaths,
   setOptions,
 } from '../../../../src/nix/daemon/operations.ts';
@@ -39,8 +39,9 @@ export const SESSIONS: Readonly<
   },
   async substitute(connection, { path, cache }) {
     const missing = await connection.ask(queryMissing([path, MISSING]));
-    const references = await connection.ask(querySubstitutableReferences([path, MISSING]));
-    return { missing, references: [...references], ...(await substituting(connection, cache, [path])) };
+    const infos = await connection.ask(querySubstitutablePathInfos([path, MISSING]));
+    const references = [...infos].map(([of, info]) => [of, info.references]);
+    return { missing, references, ...(await substituting(connection, cache, [path])) };
   },
   async query(connection, { path, reference }) {
     return {
