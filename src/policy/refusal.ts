@@ -10,6 +10,7 @@ export interface Refused {
   readonly path: StorePath | undefined;
 }
 
+// No quotes: some clients show them with backslashes before them.
 const CHANGE = 'in [policy] of the configuration of nix-snapshotter on this node, then restart it';
 
 /** PermissionDenied for what a rule denies, or what no rule allows. */
@@ -18,7 +19,7 @@ export function deniedByRule(refused: Refused, match: Match | undefined, facts: 
   if (match === undefined) {
     return new StatusError(
       'PermissionDenied',
-      `policy: no rule allows ${what}${untold(facts)}, and the default is "deny"; pull another image, or add a rule ${CHANGE}`,
+      `policy: no rule allows ${what}${untold(facts)}, and the default is to deny; pull another image, or add a rule ${CHANGE}`,
     );
   }
   const { rule, path } = match;
@@ -32,7 +33,7 @@ export function deniedByRule(refused: Refused, match: Match | undefined, facts: 
   const because = reasons.length === 0 ? '' : `: ${reasons.join(', ')}`;
   return new StatusError(
     'PermissionDenied',
-    `policy: rule "${rule.name}" denies ${what}${because}; pull another image, or change the rule ${CHANGE}`,
+    `policy: rule ${rule.name} denies ${what}${because}; pull another image, or change the rule ${CHANGE}`,
   );
 }
 
