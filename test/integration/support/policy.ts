@@ -98,7 +98,7 @@ export function describePolicy(row: AvailableRow, further: readonly Door[] = DOO
         const { exitCode } = await rig.node.exec(['nix-store', '--check-validity', path], run);
         assert.notEqual(exitCode, 0, `${path} was fetched`);
       }
-      assert.deepEqual(await footprint(rig), bare);
+      await eventually(async () => assert.deepEqual(await footprint(rig), bare));
     };
 
     it('a path of the closure that a rule denies', async () => {
