@@ -91,9 +91,9 @@ export function describePolicy(row: AvailableRow, further: readonly Door[] = DOO
     };
     /** Each door says this of a pull, and nothing was fetched for it or is left of it. */
     const assertEachRefuses = async (asked: readonly Door[], ...parts: readonly string[]) => {
-      const before = (await rig.downloads()).length;
+      const earlier = (await rig.downloads()).length;
       for (const door of asked) assertSays(await doors[door](), door, parts);
-      assert.equal((await rig.downloads()).length, before);
+      assert.equal((await rig.downloads()).length, earlier);
       for (const path of made.closure) {
         const { exitCode } = await rig.node.exec(['nix-store', '--check-validity', path], run);
         assert.notEqual(exitCode, 0, `${path} was fetched`);
