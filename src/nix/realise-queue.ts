@@ -121,6 +121,11 @@ export class RealiseQueue {
     return this.#kept.releaseOld(forMs);
   }
 
+  /** Removes the roots that are kept for a closure which nobody may have. */
+  async release(paths: readonly StorePath[]): Promise<void> {
+    await this.#kept.release(closureKey(paths));
+  }
+
   /** Somebody waits for what was begun in the background. */
   hurry(paths: readonly StorePath[]): void {
     const job = this.#jobs.get(closureKey(paths));

@@ -43,6 +43,8 @@ export interface Admission extends Disposable {
 const ADMITTED: Admission = { confirm: async () => {}, [Symbol.dispose]() {} };
 /** Closures that are measured at a time; each may be a process of Nix. */
 const MEASURES = 4;
+/** How many closures may wait for that; a client can ask for any number of them. */
+const MAX_WAITING = 1000;
 /** Requests of one pull come within seconds of each other. What is valid and rooted does not change. */
 const MEASURED = { max: 64, ttl: 60_000 };
 /** Between a pull through the resolver or CRI and the unpacking of what it named. */
@@ -144,6 +146,12 @@ export class PolicyGate implements AsyncDisposable {
     const key = closureKey(paths);
     const known = this.#measured.get(key);
     if (known !== undefined) return known;
+    if (this.#measures.inFlight().length >= MAX_WAITING) {
+      throw new StatusError(
+        'ResourceExhausted',
+        `${paths[0] ?? '(no path)'}: ${MAX_WAITING} other closures wait for their sizes to be asked; pull again later`,
+      );
+    }
     const what = `measure the closure of ${paths[0] ?? '(no path)'}`;
     const measure = await this.#measures.do(key, call, what);
     if (isThere(measure)) this.#measured.set(key, measure);

@@ -95,5 +95,5 @@ function describe({ image, path }: Refused): string {
 }
 
 function shown(reference: string): string {
-  return /^[\w./:@+=?#-]{1,300}$/.test(reference) ? reference : JSON.stringify(reference.slice(0, 300));
+  return reference.slice(0, 300).replaceAll(/[^\w./:@+=?#-]/g, '?');
 }

@@ -121,8 +121,10 @@ export function planCommit(
 ): readonly Step[] {
   const parent = active.parent === '' ? request.parent : active.parent;
   const rooted = facts.closure !== undefined && sameClosure(facts.closure, active.closure);
-  // What is learnt only now nobody has let in yet.
-  const closure = facts.closure === undefined || rooted ? facts.closure : { ...facts.closure, ...UNCHECKED };
+  // What is learnt only now nobody has let in yet; what was not when it was prepared is not now.
+  const isUnchecked = !rooted || active.closure?.unchecked === true;
+  const closure =
+    facts.closure === undefined ? undefined : { ...facts.closure, ...(isUnchecked ? UNCHECKED : {}) };
   const record: SnapshotRecord = {
     key: request.name,
     id: active.id,

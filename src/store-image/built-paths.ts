@@ -29,6 +29,10 @@ export interface BuiltPathsDeps {
   readonly observer?: RealiseObserver | undefined;
 }
 
+/** Throws where the policy refuses what was built. */
+type Judge = (output: StorePath) => Promise<void>;
+const letIn: Judge = async () => {};
+
 /** Builds use every core that Nix gives them. */
 const CONCURRENCY = 1;
 const MAX_WAITING = 1000;
@@ -72,9 +76,10 @@ export class BuiltPaths implements AsyncDisposable {
   /**
    * The default output of a derivation file, built if need be; rooted for the grace period.
    *
+   * @param judge throws where nobody may have what was built; then no root of it is left.
    * @throws StatusError FailedPrecondition that names the setting when the policy does not allow it; what the build raises.
    */
-  async outputOf(derivation: StorePath, call: RealiseCall): Promise<StorePath> {
+  async outputOf(derivation: StorePath, call: RealiseCall, judge: Judge = letIn): Promise<StorePath> {
     const { policy } = this.#options;
     if (policy === 'never')
       throw refused(derivation, 'derivations', 'drv" or "flake', 'name its output path');
@@ -83,7 +88,15 @@ export class BuiltPaths implements AsyncDisposable {
     const { builder, roots } = this.#deps;
     await this.#queue.realiseForLater([derivation], roots.link([derivation]), call);
     const [output] = await builder.outputs(derivation);
-    if (output !== undefined) return this.#remember(derivation, output);
+    if (output !== undefined) {
+      try {
+        await judge(output);
+      } catch (error) {
+        await this.#queue.release([derivation]);
+        throw error;
+      }
+      return this.#remember(derivation, output);
+    }
     throw new StatusError('FailedPrecondition', `${derivation}: has no output`);
   }
 
@@ -92,7 +105,7 @@ export class BuiltPaths implements AsyncDisposable {
    *
    * @param flake locked, as Nix spells it.
    */
-  async outputOfFlake(flake: string, remaining: SharedDeadline): Promise<StorePath> {
+  async outputOfFlake(flake: string, remaining: SharedDeadline, judge: Judge = letIn): Promise<StorePath> {
     const { policy } = this.#options;
     if (policy !== 'flake') throw refused(flake, 'flakes', 'flake', 'name a store path');
     const known = await this.#known(flake);
@@ -102,7 +115,7 @@ export class BuiltPaths implements AsyncDisposable {
     this.#evaluated.adopt(root);
     let output: StorePath;
     try {
-      output = await this.outputOf(derivation, remaining());
+      output = await this.outputOf(derivation, remaining(), judge);
     } finally {
       this.#evaluated.keep(root, flake);
     }

@@ -124,7 +124,7 @@ export class Resolver implements AsyncDisposable {
   }
 
   /**
-   * Whether the policy lets in an image that is there already.
+   * Asks whether the policy lets in what is there already.
    *
    * @param paths that its layers name.
    * @throws StatusError as {@link PolicyGate.enter}.
@@ -184,16 +184,22 @@ export class Resolver implements AsyncDisposable {
         : wanted;
     const judged = judgedImage(named);
     gate?.checkReference(judged);
+    const judge = async (output: StorePath): Promise<void> =>
+      await this.judge([output], judged, remaining().signal);
     const path =
       named.kind === 'path'
-        ? await this.#outputOf(named.path, remaining)
-        : await built.outputOfFlake(named.flake, remaining);
+        ? await this.#outputOf(named.path, remaining, judge)
+        : await built.outputOfFlake(named.flake, remaining, judge);
     return { path, judged };
   }
 
   /** A path as it is; of a derivation file what it builds. */
-  async #outputOf(path: StorePath, remaining: SharedDeadline): Promise<StorePath> {
-    return isDerivation(path) ? await this.#deps.built.outputOf(path, remaining()) : path;
+  async #outputOf(
+    path: StorePath,
+    remaining: SharedDeadline,
+    judge: (output: StorePath) => Promise<void>,
+  ): Promise<StorePath> {
+    return isDerivation(path) ? await this.#deps.built.outputOf(path, remaining(), judge) : path;
   }
 
   async #pathWithHash(hash: string, remaining: SharedDeadline): Promise<StorePath> {

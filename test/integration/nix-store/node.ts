@@ -16,7 +16,7 @@ import { execa } from 'execa';
 import { type StorePath, storePathName } from '../../../src/closure/store-path.ts';
 import { type Log, silentLog } from '../../../src/log.ts';
 import type { NixStoreOptions } from '../../../src/nix/nix-options.ts';
-import { openNixStore } from '../../../src/nix/open-store.ts';
+import { openNixStore, type OpenNixStore } from '../../../src/nix/open-store.ts';
 import type { NixStore } from '../../../src/nix/store.ts';
 
 /** Where the scenarios keep things on their node. */
@@ -139,7 +139,7 @@ export function openStore(
   substituters: readonly string[],
   settings: Readonly<Record<string, string>> = {},
   program = 'nix-store',
-): NixStore {
+): OpenNixStore {
   return openStoreAs({
     program,
     substituters,
@@ -147,7 +147,7 @@ export function openStore(
   });
 }
 
-export function openStoreAs(options: NixStoreOptions): NixStore {
+export function openStoreAs(options: NixStoreOptions): OpenNixStore {
   const socket = daemons.get(options.settings?.['require-sigs'] ?? 'true')?.socket;
   const env = socket === undefined ? process.env : { ...process.env, NIX_DAEMON_SOCKET_PATH: socket };
   const choice = backend === 'nix-store' ? backend : 'daemon';

@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { ClosureReader } from '../../../src/closure/closure-of-layer.ts';
 import { type StorePath, storePathName } from '../../../src/closure/store-path.ts';
 import { type Log, silentLog } from '../../../src/log.ts';
+import { bytesOf } from '../../../src/nix/measure.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
 import type { RealiseProgress } from '../../../src/nix/store.ts';
 import { readEntries } from '../../../src/view/entries.ts';
@@ -56,6 +57,30 @@ const SCENARIOS: Readonly<Record<string, () => Promise<void>>> = {
     await store.removeRoot(R1);
     await collectGarbage();
     assert.deepEqual(await store.valid([a, b, c]), new Set());
+  },
+
+  'says what a closure takes before anything is fetched': async () => {
+    const { a, b, c, lone } = paths();
+    await using cache = await GatedCache.serve(CACHE);
+    const store = openStore([cache.url]);
+    const before = await store.measure([c]);
+    assert.deepEqual([...before.absent.keys()].toSorted(), [a, b, c].toSorted());
+    assert.deepEqual([before.present.size, cache.fetches], [0, 0]);
+    assert.ok(bytesOf(before) > 290_000, String(bytesOf(before)));
+    assert.equal((await store.measure([c], { local: true })).absent.size, 0);
+    const unknown = await store.measure([lone, MISSING]);
+    assert.deepEqual([[...unknown.absent.keys()], unknown.complete], [[lone], false]);
+    await store.realise([a], R1);
+    const some = await store.measure([a, c]);
+    assert.ok(some.present.has(a) && !some.absent.has(a) && some.absent.has(c));
+    await store.realise([c], R2);
+    const after = await store.measure([c]);
+    assert.deepEqual([...after.present.keys()].toSorted(), [a, b, c].toSorted());
+    assert.deepEqual([after.absent.size, after.complete], [0, true]);
+    // What nix-store prints of sizes is rounded.
+    assert.ok(Math.abs(bytesOf(after) - bytesOf(before)) < 11_000);
+    await cache[Symbol.asyncDispose]();
+    assert.equal((await openStore(['http://127.0.0.1:9']).measure([lone])).complete, false);
   },
 
   'protects 1,000 paths by one root': async () => {

@@ -224,11 +224,11 @@ describe('the gate', () => {
     await assert.rejects(realise(OTHER), isRefused('ResourceExhausted', 'min_free_bytes'));
   });
 
-  it('shows references as text, whatever is in them', async (t) => {
+  it('shows of a reference only what one can have', async (t) => {
     const { realise } = await open(t, { default: 'deny', unknownImage: 'label' });
     await assert.rejects(
       realise(APP, { claimed: 'evil\n\u001B[31m' }),
-      isRefused('PermissionDenied', String.raw`image "evil\n\u001b[31m"`),
+      isRefused('PermissionDenied', 'image evil???31m,'),
     );
   });
 });

@@ -132,6 +132,20 @@ describe('planCommit', () => {
     ]);
   });
 
+  it('notes what the policy has not let in yet, and forgets it of nothing', () => {
+    const learnt = { closure: { kind: 'paths' as const, paths: [path] }, source: 'label' as const };
+    const storedAs = (prepared: typeof active) => {
+      const [put] = planCommit(prepared, request, { now, usage, closure: learnt });
+      return put?.type === 'put' && put.changes[1]?.type === 'put' && put.changes[1].record.closure;
+    };
+    assert.deepEqual(storedAs(active), { ...learnt, unchecked: true });
+    assert.deepEqual(storedAs({ ...active, closure: learnt }), learnt);
+    assert.deepEqual(storedAs({ ...active, closure: { ...learnt, unchecked: true } }), {
+      ...learnt,
+      unchecked: true,
+    });
+  });
+
   it('takes the parent of the request when there was none', () => {
     const [put] = planCommit(active, { ...request, parent: 'base' }, { now, usage, closure: undefined });
     assert.ok(put?.type === 'put' && put.changes[1]?.type === 'put');

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { setTimeout } from 'node:timers/promises';
 import pino from 'pino';
 import type { StorePath } from '../../../src/closure/store-path.ts';
+import { StatusError } from '../../../src/errors.ts';
 import { BuiltPaths, type BuildPolicy } from '../../../src/store-image/built-paths.ts';
 
 const path = (name: string): StorePath => `/nix/store/${'c'.repeat(32)}-${name}` as StorePath;
@@ -87,6 +88,19 @@ describe('what may be built', () => {
     await paths.outputOfFlake('f', remaining);
     assert.deepEqual(rootedAtBuild, [true]);
     assert.deepEqual([...rooted], []);
+  });
+
+  it('leaves no root where nobody may have it', async () => {
+    const { paths, rooted } = built('flake');
+    await using _ = paths;
+    const refuse = async (output: StorePath): Promise<void> => {
+      throw new StatusError('PermissionDenied', `nobody may have ${output}`);
+    };
+    rooted.add('/tmp/root');
+    await assert.rejects(paths.outputOf(DRV, WAITING, refuse), { message: `nobody may have ${OUT}` });
+    assert.deepEqual([...rooted], []);
+    await assert.rejects(paths.outputOfFlake('f', remaining, refuse), { code: 'PermissionDenied' });
+    assert.equal(await paths.outputOf(DRV, WAITING), OUT);
   });
 
   it('shows evaluations', async () => {
