@@ -246,7 +246,7 @@ describe('RealiseQueue', () => {
     const later = queue.realise([B], '/r/b');
     await settle();
     mock.timers.tick(1000);
-    await assert.rejects(first, { code: 'DeadlineExceeded', message: /queued behind other realises/ });
+    await assert.rejects(first, { code: 'DeadlineExceeded', message: /it has waited for other downloads/ });
     mock.timers.tick(29_000);
     const retry = queue.realise([A], '/r/a', { deadlineMs: 1000 });
     await settle();
