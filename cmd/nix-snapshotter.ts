@@ -69,13 +69,37 @@ const parser = yargs(hideBin(process.argv))
   )
   .command(
     'doctor',
-    'Look for what is wrong on this host, and say how to mend it; changes nothing',
+    'Look for what is wrong on this host, and say how to mend it; changes nothing without --repair',
     (command) =>
       command
         .option('address', { ...ADDRESS, describe: 'Unix socket of the daemon' })
         .option('config', CONFIG)
-        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' }),
-    async (options) => {
+        .option('repair', {
+          type: 'boolean',
+          default: false,
+          describe: 'Mend snapshots that are damaged or lost, here and in containerd',
+        })
+        .option('root', {
+          type: 'string',
+          requiresArg: true,
+          describe: 'With --repair, directory of a daemon that does not run',
+        })
+        .option('dry-run', {
+          type: 'boolean',
+          default: false,
+          describe: 'With --repair, only show what would be done',
+        })
+        .option('json', { type: 'boolean', default: false, describe: 'Print JSON' })
+        .check(({ repair, dryRun, root }) => {
+          if (!repair && (dryRun || root !== undefined))
+            throw new StatusError('InvalidArgument', 'doctor: --dry-run and --root go with --repair');
+          return true;
+        }),
+    async ({ repair, ...options }) => {
+      if (repair) {
+        const { repairCommand } = await import('../src/repair-command.ts');
+        return await repairCommand(options);
+      }
       const { doctorCommand } = await import('../src/doctor-command.ts');
       await doctorCommand(options);
     },

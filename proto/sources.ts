@@ -21,6 +21,7 @@ export const VENDORED: readonly Vendored[] = [
       'services/images/v1/images.proto',
       'services/introspection/v1/introspection.proto',
       'services/leases/v1/leases.proto',
+      'services/namespaces/v1/namespace.proto',
       'services/snapshots/v1/snapshots.proto',
       'services/version/v1/version.proto',
       'types/descriptor.proto',
@@ -42,6 +43,7 @@ export const VENDORED: readonly Vendored[] = [
 export const OWN_FILES = [
   'google/rpc/status.proto',
   'grpc/health/v1/health.proto',
+  'nix_snapshotter/v1/repair.proto',
   'nix_snapshotter/v1/status.proto',
   'nix_snapshotter/v1/view_helper.proto',
 ] as const;
@@ -60,9 +62,11 @@ export const SERVICES = [
     file: 'introspection.json',
   },
   { name: 'containerd.services.leases.v1.Leases', prefix: 'Leases', file: 'descriptor.json' },
+  { name: 'containerd.services.namespaces.v1.Namespaces', prefix: 'Namespaces', file: 'namespaces.json' },
   { name: 'containerd.services.snapshots.v1.Snapshots', prefix: 'Snapshots', file: 'descriptor.json' },
   { name: 'containerd.services.version.v1.Version', prefix: 'Version', file: 'introspection.json' },
   { name: 'grpc.health.v1.Health', prefix: '', file: 'descriptor.json' },
+  { name: 'nix_snapshotter.v1.Repair', prefix: '', file: 'descriptor.json' },
   { name: 'nix_snapshotter.v1.Status', prefix: '', file: 'descriptor.json' },
   { name: 'nix_snapshotter.v1.ViewHelper', prefix: '', file: 'view-helper.json' },
   { name: 'runtime.v1.ImageService', prefix: 'Cri', file: 'cri.json' },

@@ -34,6 +34,8 @@ import { createRpcClient } from './rpc/client.ts';
 import { createHealth } from './rpc/health.ts';
 import { createRpcServer } from './rpc/server.ts';
 import type { Endpoint } from './rpc/socket.ts';
+import { repairService } from './repair/service.ts';
+import { AskedNames } from './snapshot/asked-names.ts';
 import { blobLookup } from './snapshot/blob-lookup.ts';
 import { ChainView } from './snapshot/chain-view.ts';
 import { Cleanup } from './snapshot/cleanup.ts';
@@ -44,7 +46,7 @@ import { LayerViews } from './snapshot/layer-views.ts';
 import { LayeredLayers } from './snapshot/layered-layers.ts';
 import { isExtraction } from './snapshot/labels.ts';
 import { Layout } from './snapshot/layout.ts';
-import { reconcile } from './snapshot/reconcile.ts';
+import { reconcile, type Reconciled } from './snapshot/reconcile.ts';
 import { ClosureRecovery } from './snapshot/recovery.ts';
 import { snapshotsService } from './snapshot/rpc.ts';
 import { SnapshotService } from './snapshot/service.ts';
@@ -147,6 +149,7 @@ export async function startDaemon(
     },
   );
   const ids = new SnapshotIds(store);
+  const asked = new AskedNames();
   const mutex = new KeyedMutex();
   const containerd = undo.use(createRpcClient({ address: config.containerd_address }));
   const helper = helperAddress(config.view_helper.address);
@@ -199,9 +202,19 @@ export async function startDaemon(
       { wait: config.prepare.wait, deadlineMs: config.prepare.deadline },
       { closures, roots, digests, realStoreDir, log },
     ),
+    asked,
     recovery: new ClosureRecovery({ enabled: config.recover === 'auto' }, { layout, closures, log }),
   });
-  const reconciled = await reconcile({ restored, store, layout, roots, cleanup, views, background, log });
+  const reconciled: Reconciled = { problems: [], repairs: [...restored] };
+  const doReconcile = () => reconcile({ store, layout, roots, cleanup, views, background, log }, reconciled);
+  await doReconcile();
+  const repair = repairService(async (dryRun) => {
+    const { ContainerdSide } = await import('./repair/containerd-side.ts');
+    const { repairState } = await import('./repair/repair.ts');
+    const side = new ContainerdSide({ snapshotter: config.image_service.snapshotter }, { containerd, asked });
+    const parts = { store, layout, roots, service, cleanup, containerd: side, reconcile: doReconcile, log };
+    return repairState({ dryRun }, parts);
+  });
 
   const readiness = undo.use(new Readiness(READINESS, { ask: (signal) => nix.answers(signal) }));
   const health = createHealth(readiness, new Set([STATUS_SERVICE]));
@@ -229,7 +242,7 @@ export async function startDaemon(
       : undefined;
   const optional = imageService === undefined ? [] : [imageService.implementation];
   const server = createRpcServer({
-    services: [snapshotsService(service, cleanup), diff, status, health.implementation, ...optional],
+    services: [snapshotsService(service, cleanup), diff, status, repair, health.implementation, ...optional],
     log,
     observe: (record) => {
       memory.called();

@@ -530,6 +530,90 @@ export interface LeasesResourceInput {
   type?: string | null;
 }
 
+export interface NamespacesCreateNamespaceRequest {
+  namespace: NamespacesNamespace | null;
+}
+
+export interface NamespacesCreateNamespaceRequestInput {
+  namespace?: NamespacesNamespaceInput | null;
+}
+
+export interface NamespacesCreateNamespaceResponse {
+  namespace: NamespacesNamespace | null;
+}
+
+export interface NamespacesCreateNamespaceResponseInput {
+  namespace?: NamespacesNamespaceInput | null;
+}
+
+export interface NamespacesDeleteNamespaceRequest {
+  name: string;
+}
+
+export interface NamespacesDeleteNamespaceRequestInput {
+  name?: string | null;
+}
+
+export interface NamespacesGetNamespaceRequest {
+  name: string;
+}
+
+export interface NamespacesGetNamespaceRequestInput {
+  name?: string | null;
+}
+
+export interface NamespacesGetNamespaceResponse {
+  namespace: NamespacesNamespace | null;
+}
+
+export interface NamespacesGetNamespaceResponseInput {
+  namespace?: NamespacesNamespaceInput | null;
+}
+
+export interface NamespacesListNamespacesRequest {
+  filter: string;
+}
+
+export interface NamespacesListNamespacesRequestInput {
+  filter?: string | null;
+}
+
+export interface NamespacesListNamespacesResponse {
+  namespaces: NamespacesNamespace[];
+}
+
+export interface NamespacesListNamespacesResponseInput {
+  namespaces?: readonly NamespacesNamespaceInput[] | null;
+}
+
+export interface NamespacesNamespace {
+  name: string;
+  labels: Record<string, string>;
+}
+
+export interface NamespacesNamespaceInput {
+  name?: string | null;
+  labels?: Readonly<Record<string, string>> | null;
+}
+
+export interface NamespacesUpdateNamespaceRequest {
+  namespace: NamespacesNamespace | null;
+  update_mask: FieldMask | null;
+}
+
+export interface NamespacesUpdateNamespaceRequestInput {
+  namespace?: NamespacesNamespaceInput | null;
+  update_mask?: FieldMaskInput | null;
+}
+
+export interface NamespacesUpdateNamespaceResponse {
+  namespace: NamespacesNamespace | null;
+}
+
+export interface NamespacesUpdateNamespaceResponseInput {
+  namespace?: NamespacesNamespaceInput | null;
+}
+
 export interface SnapshotsCleanupRequest {
   snapshotter: string;
 }
@@ -901,6 +985,36 @@ export interface RealiseInput {
 }
 
 export type RealiseState = 'UNKNOWN' | 'QUEUED' | 'RUNNING';
+
+export interface RepairAction {
+  what: string;
+  error: string;
+}
+
+export interface RepairActionInput {
+  what?: string | null;
+  error?: string | null;
+}
+
+export interface RepairRequest {
+  dry_run: boolean;
+}
+
+export interface RepairRequestInput {
+  dry_run?: boolean | null;
+}
+
+export interface RepairResponse {
+  actions: RepairAction[];
+  left: string[];
+  pull_again: string[];
+}
+
+export interface RepairResponseInput {
+  actions?: readonly RepairActionInput[] | null;
+  left?: readonly string[] | null;
+  pull_again?: readonly string[] | null;
+}
 
 export interface SnapshotCounts {
   active: bigint;
@@ -1633,6 +1747,49 @@ export interface LeasesMethods {
   };
 }
 
+export interface NamespacesMethods {
+  Get: {
+    requestStream: false;
+    responseStream: false;
+    request: NamespacesGetNamespaceRequest;
+    requestInput: NamespacesGetNamespaceRequestInput;
+    response: NamespacesGetNamespaceResponse;
+    responseInput: NamespacesGetNamespaceResponseInput;
+  };
+  List: {
+    requestStream: false;
+    responseStream: false;
+    request: NamespacesListNamespacesRequest;
+    requestInput: NamespacesListNamespacesRequestInput;
+    response: NamespacesListNamespacesResponse;
+    responseInput: NamespacesListNamespacesResponseInput;
+  };
+  Create: {
+    requestStream: false;
+    responseStream: false;
+    request: NamespacesCreateNamespaceRequest;
+    requestInput: NamespacesCreateNamespaceRequestInput;
+    response: NamespacesCreateNamespaceResponse;
+    responseInput: NamespacesCreateNamespaceResponseInput;
+  };
+  Update: {
+    requestStream: false;
+    responseStream: false;
+    request: NamespacesUpdateNamespaceRequest;
+    requestInput: NamespacesUpdateNamespaceRequestInput;
+    response: NamespacesUpdateNamespaceResponse;
+    responseInput: NamespacesUpdateNamespaceResponseInput;
+  };
+  Delete: {
+    requestStream: false;
+    responseStream: false;
+    request: NamespacesDeleteNamespaceRequest;
+    requestInput: NamespacesDeleteNamespaceRequestInput;
+    response: Empty;
+    responseInput: EmptyInput;
+  };
+}
+
 export interface SnapshotsMethods {
   Prepare: {
     requestStream: false;
@@ -1743,6 +1900,17 @@ export interface HealthMethods {
     requestInput: HealthCheckRequestInput;
     response: HealthCheckResponse;
     responseInput: HealthCheckResponseInput;
+  };
+}
+
+export interface RepairMethods {
+  Repair: {
+    requestStream: false;
+    responseStream: false;
+    request: RepairRequest;
+    requestInput: RepairRequestInput;
+    response: RepairResponse;
+    responseInput: RepairResponseInput;
   };
 }
 

@@ -8,6 +8,8 @@ export interface DaemonOfUserOptions {
   readonly address?: string | undefined;
   /** The daemon's configuration file. */
   readonly config?: string | undefined;
+  /** Directory of the daemon; that of its configuration unless told. */
+  readonly root?: string | undefined;
 }
 
 /**
@@ -16,11 +18,15 @@ export interface DaemonOfUserOptions {
  * @throws StatusError as {@link loadConfig}.
  */
 export async function daemonOfUser(
-  { address, config }: DaemonOfUserOptions,
+  { address, config, root }: DaemonOfUserOptions,
   { env, getuid }: Pick<NodeJS.Process, 'env' | 'getuid'>,
 ): Promise<Config> {
   const user = getuid?.() ?? 0;
   const own = user === 0 ? undefined : userPaths(env, user);
   const file = config ?? (own !== undefined && existsSync(own.config) ? own.config : undefined);
-  return await loadConfig(file, address === undefined ? {} : { address }, own);
+  const overrides = {
+    ...(address === undefined ? {} : { address }),
+    ...(root === undefined ? {} : { root }),
+  };
+  return await loadConfig(file, overrides, own);
 }

@@ -6,6 +6,7 @@ import type {
   HealthMethods,
   ImagesMethods,
   LeasesMethods,
+  RepairMethods,
   SnapshotsMethods,
   StatusMethods,
 } from '../../proto/gen/messages.ts';
@@ -61,6 +62,7 @@ export const images = ours<ImagesMethods>('containerd.services.images.v1.Images'
 export const leases = ours<LeasesMethods>('containerd.services.leases.v1.Leases');
 export const snapshots = ours<SnapshotsMethods>('containerd.services.snapshots.v1.Snapshots');
 export const health = ours<HealthMethods>('grpc.health.v1.Health');
+export const repair = ours<RepairMethods>('nix_snapshotter.v1.Repair');
 export const status = ours<StatusMethods>('nix_snapshotter.v1.Status');
 
 /**

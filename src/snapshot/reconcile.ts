@@ -13,8 +13,6 @@ import type { LayerViews } from './layer-views.ts';
 import type { Layout } from './layout.ts';
 
 export interface ReconcileDeps {
-  /** What was repaired when the metadata was opened. */
-  readonly restored: readonly string[];
   readonly store: MetadataStore;
   readonly layout: Layout;
   readonly roots: LayerRoots;
@@ -24,22 +22,24 @@ export interface ReconcileDeps {
   readonly log: Log;
 }
 
-/** What a start came to, one sentence each; both grow while work goes on in the background. */
+/** What the start came to, one sentence each; repairs grow while work goes on in the background. */
 export interface Reconciled {
   /** What could not be repaired. */
-  readonly problems: readonly string[];
+  readonly problems: string[];
   /** What was repaired. */
-  readonly repairs: readonly string[];
+  readonly repairs: string[];
 }
 
 /**
  * Brings metadata, directories and GC roots together at start: removes what belongs to no snapshot, roots anew what lost
  * its root, mounts views again. Never fails because of one snapshot or one directory.
+ *
+ * @param reconciled gets the problems that there are now in place of those that it has, and what was repaired beside what it has.
  */
-export async function reconcile(deps: ReconcileDeps): Promise<Reconciled> {
-  const { restored, store, layout, cleanup, views, background, log } = deps;
+export async function reconcile(deps: ReconcileDeps, reconciled: Reconciled): Promise<void> {
+  const { store, layout, cleanup, views, background, log } = deps;
   const problems: string[] = [];
-  const repairs = [...restored];
+  const { repairs } = reconciled;
   const repaired = (repair: string) => {
     log.warn({ repair }, 'reconcile repaired something');
     repairs.push(repair);
@@ -73,7 +73,7 @@ export async function reconcile(deps: ReconcileDeps): Promise<Reconciled> {
       repaired(`${mounted} views were not mounted, as after a start of the host, and are again`);
   });
   for (const problem of problems) log.error({ problem }, 'reconcile found what it cannot repair');
-  return { problems: [...left, ...problems], repairs };
+  reconciled.problems.splice(0, Infinity, ...left, ...problems);
 }
 
 const NEXT_STEP = 'run "nix-snapshotter doctor --repair", or remove it and pull the image again';

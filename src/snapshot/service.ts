@@ -7,6 +7,7 @@ import type { KeyedMutex } from '../host/mutex.ts';
 import type { SnapshotRecord, Usage } from '../metadata/schema.ts';
 import type { MetadataStore } from '../metadata/store.ts';
 import type { Mount } from '../view/mount.ts';
+import type { AskedNames } from './asked-names.ts';
 import type { ChainView, ShowRequest } from './chain-view.ts';
 import { chainOf, isTaken, mustGet } from './chain.ts';
 import type { Executor } from './execute.ts';
@@ -44,6 +45,7 @@ export interface SnapshotServiceDeps {
   readonly known: Pick<KnownLayers, 'isKnown'>;
   readonly layered: Pick<LayeredLayers, 'verifiedPaths'>;
   readonly recovery: ClosureRecovery;
+  readonly asked: AskedNames;
   readonly clock: Clock;
   readonly mutex: KeyedMutex;
   /** See {@link planCreate}. */
@@ -166,7 +168,11 @@ export class SnapshotService {
 
   /** Throws NotFound, or DataLoss for a snapshot whose record cannot be read. */
   stat(key: string): SnapshotRecord {
-    return mustGet(this.#deps.store, key);
+    const { store, asked } = this.#deps;
+    asked.note(key);
+    const record = asked.listening ? store.get(key) : mustGet(store, key);
+    if (record !== undefined) return record;
+    throw new StatusError('NotFound', `snapshot ${JSON.stringify(key)}: not found`);
   }
 
   /** Changes labels, see {@link updatedLabels}; name, parent, kind and creation time stay. */

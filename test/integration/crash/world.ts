@@ -191,6 +191,12 @@ export class World {
     });
   }
 
+  /** Ends the container that counts, for good. */
+  async stopTicker(): Promise<void> {
+    await this.ctr('task', 'rm', '--force', 'ticker');
+    await this.ctr('container', 'rm', 'ticker');
+  }
+
   /** What the container has counted to, read without containerd or the daemon. */
   async counted(): Promise<number> {
     return Number(await this.node.readFile(`/proc/${this.#ticker}/root${TICKS}`));

@@ -16,7 +16,7 @@ import { Cleanup } from '../../../src/snapshot/cleanup.ts';
 import { Executor } from '../../../src/snapshot/execute.ts';
 import { LayerRoots } from '../../../src/snapshot/layer-roots.ts';
 import { Layout } from '../../../src/snapshot/layout.ts';
-import { reconcile } from '../../../src/snapshot/reconcile.ts';
+import { reconcile, type Reconciled } from '../../../src/snapshot/reconcile.ts';
 import { SnapshotIds } from '../../../src/snapshot/snapshot-ids.ts';
 
 /** A Nix store that has every path; `refuse` makes it fail. Its roots are links on disk, as Nix's are. */
@@ -104,8 +104,11 @@ export async function openState(root: string, graceMs = 0) {
     log: silentLog,
   });
   const cleanup = new Cleanup({ ids, layout, roots, views, background, executor, log: silentLog });
-  const reconciled = () =>
-    reconcile({ restored, store, layout, roots, cleanup, views, background, log: silentLog });
+  const reconciled = async (): Promise<Reconciled> => {
+    const found: Reconciled = { problems: [], repairs: [...restored] };
+    await reconcile({ store, layout, roots, cleanup, views, background, log: silentLog }, found);
+    return found;
+  };
   return {
     layout,
     store,

@@ -1,0 +1,42 @@
+import { readdir, readFile, readlink } from 'node:fs/promises';
+
+/**
+ * The numbers of snapshots' directories that mounts use, in whatever mount namespace: of containers that run, or of anybody else.
+ *
+ * @param snapshots the parent of the directories.
+ */
+export async function mountedDirectories(snapshots: string): Promise<ReadonlySet<number>> {
+  const seen = new Set<string>();
+  const ids = new Set<number>();
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const namespace = await orNothing(readlink(`/proc/${pid}/ns/mnt`));
+    if (namespace === undefined || seen.has(namespace)) continue;
+    const table = await orNothing(readFile(`/proc/${pid}/mountinfo`, 'utf8'));
+    if (table === undefined) continue;
+    seen.add(namespace);
+    for (const id of idsIn(table, snapshots)) ids.add(id);
+  }
+  return ids;
+}
+
+/**
+ * containerd names lower directories relative to their parent where options would be too long; more than is in use is no harm.
+ */
+function idsIn(table: string, snapshots: string): readonly number[] {
+  const ids: number[] = [];
+  const parent = snapshots.replaceAll(' ', '\\040');
+  for (const line of table.split('\n')) {
+    if (!line.includes(`${parent}/`) && !/\/snapshots\/\d+\/fs /.test(line)) continue;
+    for (const [, id] of line.matchAll(/[=:/](\d{1,15})\/(?:fs|work)\b/g)) ids.push(Number(id));
+  }
+  return ids;
+}
+
+/** Processes end while they are looked at. */
+async function orNothing(reading: Promise<string>): Promise<string | undefined> {
+  try {
+    return await reading;
+  } catch {
+    return undefined;
+  }
+}
