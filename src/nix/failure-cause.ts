@@ -36,7 +36,8 @@ const STORE_PATH = /\/nix\/store\/[0-9a-z]{32}-[0-9A-Za-z+\-._?=]+/;
 /** The first of these that holds, so that what hides others comes first. */
 export function causeOf(record: RealiseRecord, answers: readonly SubstituterAnswer[]): FailureCause {
   const { messages } = record;
-  const find = (pattern: RegExp): string | undefined => messages.find((message) => pattern.test(message));
+  const find = (pattern: RegExp): string | undefined =>
+    messages.find((message) => pattern.test(withoutPaths(message)));
   if (find(DISK_FULL) !== undefined) return { kind: 'disk-full' };
   if (find(READ_ONLY) !== undefined) return { kind: 'store-read-only' };
   const refused = messages.find(refusesSignature);
@@ -56,6 +57,11 @@ export function causeOf(record: RealiseRecord, answers: readonly SubstituterAnsw
   }
   if (record.unknownPaths.length > 0 || find(ABSENT) !== undefined) return { kind: 'absent' };
   return { kind: 'unclear' };
+}
+
+/** A path's own name says nothing of what went wrong: one may be called `decompress`. */
+function withoutPaths(message: string): string {
+  return message.replaceAll(new RegExp(STORE_PATH, 'g'), '');
 }
 
 function damagedArchive(message: string, record: RealiseRecord): FailureCause {
@@ -81,6 +87,7 @@ export function saysDiskFull(text: string): boolean {
  */
 export function mayBeOutdated(messages: readonly string[]): boolean {
   return messages.some(
-    (message) => refusesSignature(message) || DAMAGED.test(message) || lostArchive(message) !== undefined,
+    (message) =>
+      refusesSignature(message) || DAMAGED.test(withoutPaths(message)) || lostArchive(message) !== undefined,
   );
 }

@@ -136,6 +136,15 @@ describe('failure messages', () => {
     assert.match(message, /https:\/\/cache\.example\.org: no route to host/);
   });
 
+  it('takes no word of a path for what is wrong', () => {
+    const path = `/nix/store/${'0'.repeat(32)}-decompress-truncated-1.0`;
+    const messages = [`error: path '${path}' is required, but there is no substituter that can build it`];
+    const facts = { configured: ['https://cache.example'] };
+    const { code, message } = realiseFailure([path], exit, { ...empty, messages }, facts);
+    assert.equal(code, 'FailedPrecondition', message);
+    assert.match(message, /no cache has it/);
+  });
+
   it('calls damaged content data loss', () => {
     const messages = [`error: hash mismatch importing path '${C}';`];
     assert.equal(realiseFailure([C], exit, { ...empty, messages }).code, 'DataLoss');
