@@ -46,7 +46,7 @@ const MEASURES = 4;
 /** How many closures may wait for that; a client can ask for any number of them. */
 const MAX_WAITING = 1000;
 /** Requests of one pull come within seconds of each other. What is valid and rooted does not change. */
-const MEASURED = { max: 64, ttl: 60_000 };
+const MEASURED = { maxPaths: 50_000, ttl: 60_000 };
 /** Between a pull through the resolver or CRI and the unpacking of what it named. */
 const REMEMBERED = { max: 10_000, ttl: 3_600_000 };
 
@@ -64,7 +64,11 @@ export class PolicyGate implements AsyncDisposable {
   readonly #options: PolicyOptions;
   readonly #deps: PolicyGateDeps;
   readonly #measures: SharedWork<Measure>;
-  readonly #measured = new LRUCache<string, Measure>(MEASURED);
+  readonly #measured = new LRUCache<string, Measure>({
+    ttl: MEASURED.ttl,
+    maxSize: MEASURED.maxPaths,
+    sizeCalculation: ({ present }) => present.size + 1,
+  });
   /** The image that a closure was last let in for. */
   readonly #images = new LRUCache<string, string>(REMEMBERED);
   /** Two that ask for the last room at once must not both have it. */
