@@ -6,29 +6,41 @@ export interface MemoryReleaseOptions {
   readonly calls: number;
   /** How long nothing may be called before it is given back, in milliseconds. */
   readonly restMs: number;
+  /** With more than so many bytes resident it is given back between calls, too. */
+  readonly highBytes: number;
+  /** How often that may be, in milliseconds: all calls wait meanwhile, some tens of milliseconds. */
+  readonly everyMs: number;
+}
+
+export interface MemoryReleaseDeps {
+  /** Collects garbage; V8's own collection unless told. */
+  readonly collect?: () => void;
+  /** Resident memory of this process in bytes. */
+  readonly resident?: () => number;
 }
 
 /**
- * Gives memory back that a burst of calls has left. V8 lets its heap grow as fast as calls come and has no reason to shrink it
- * when they stop. A smaller young generation (`--max-semi-space-size`) would hold it down too, but then every call pays for it.
+ * Gives memory back that calls have left. V8 lets its heap grow as fast as calls come and has no reason to shrink it when they
+ * stop. A smaller young generation (`--max-semi-space-size`) would hold it down too, but then every call pays for it.
  */
 export class MemoryRelease implements Disposable {
   readonly #options: MemoryReleaseOptions;
   readonly #collect: () => void;
+  readonly #resident: () => number;
   #calls = 0;
   #calledAt = 0;
+  #collectedAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param deps.collect collects garbage; V8's own collection unless told. */
-  constructor(options: MemoryReleaseOptions, deps: { readonly collect?: () => void } = {}) {
+  constructor(options: MemoryReleaseOptions, deps: MemoryReleaseDeps = {}) {
     this.#options = options;
     this.#collect = deps.collect ?? collectGarbage;
+    this.#resident = deps.resident ?? (() => process.memoryUsage.rss());
   }
 
   /** Tells of a call that has ended. */
   called(): void {
     this.#calls += 1;
-    if (this.#calls < this.#options.calls) return;
     this.#calledAt = performance.now();
     this.#timer ??= setInterval(() => this.#look(), this.#options.restMs).unref();
   }
@@ -38,10 +50,18 @@ export class MemoryRelease implements Disposable {
   }
 
   #look(): void {
-    if (performance.now() - this.#calledAt < this.#options.restMs) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
+    const { calls, restMs, highBytes, everyMs } = this.#options;
+    const now = performance.now();
+    const rests = now - this.#calledAt >= restMs;
+    if (rests) {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+    const mayAgain = now - this.#collectedAt >= everyMs;
+    const wants = rests && this.#calls >= calls;
+    if (!wants && !(mayAgain && this.#resident() > highBytes)) return;
     this.#calls = 0;
+    this.#collectedAt = now;
     this.#collect();
   }
 }

@@ -4,10 +4,12 @@ import { describe, it } from 'node:test';
 import { MemoryRelease } from '../../../src/host/memory-release.ts';
 
 describe('MemoryRelease', () => {
-  const counted = (calls: number, restMs = 20) => {
-    const counts = { collected: 0 };
+  const counted = (calls: number, restMs = 20, everyMs = 0) => {
+    const counts = { collected: 0, resident: 0 };
     const collect = () => void (counts.collected += 1);
-    return { counts, memory: new MemoryRelease({ calls, restMs }, { collect }) };
+    const resident = () => counts.resident;
+    const options = { calls, restMs, highBytes: 100, everyMs };
+    return { counts, memory: new MemoryRelease(options, { collect, resident }) };
   };
 
   it('collects once when a burst of calls is over, and again after the next', async () => {
@@ -40,8 +42,26 @@ describe('MemoryRelease', () => {
     assert.equal(counts.collected, 0);
   });
 
+  it('collects between calls too when much is resident, but not often', async () => {
+    const { counts, memory } = counted(1_000_000, 20, 60_000);
+    using _ = memory;
+    memory.called();
+    await sleep(60);
+    assert.equal(counts.collected, 0);
+    counts.resident = 101;
+    while (counts.collected === 0) {
+      memory.called();
+      await sleep(5);
+    }
+    for (let call = 0; call < 30; call += 1) {
+      memory.called();
+      await sleep(5);
+    }
+    assert.equal(counts.collected, 1);
+  });
+
   it("gives V8's memory back", async () => {
-    using memory = new MemoryRelease({ calls: 1, restMs: 20 });
+    using memory = new MemoryRelease({ calls: 1, restMs: 20, highBytes: 1e12, everyMs: 0 });
     let garbage: object[] | undefined = Array.from({ length: 2_000_000 }, (_, at) => ({ at }));
     const before = process.memoryUsage().heapTotal;
     assert.equal(garbage.length, 2_000_000);
