@@ -106,7 +106,7 @@ export class DerivationBuilder implements Pick<NixStore, 'realise' | 'removeRoot
     try {
       for (let tries = 1; ; tries += 1) {
         const derivation = await this.#evaluate(flake, limited);
-        if (await this.#rooted(derivation, root, limited)) return derivation;
+        if (await this.rootDerivation(derivation, root, limited)) return derivation;
         this.#deps.log.warn({ path: derivation }, 'a garbage collection took it before it was rooted');
         if (tries === TRIES) throw collectedError(derivation, tries);
       }
@@ -133,8 +133,12 @@ export class DerivationBuilder implements Pick<NixStore, 'realise' | 'removeRoot
     for (const link of await linksOf(root)) await rm(link, { force: true });
   }
 
-  /** Roots a derivation file with what it needs; says whether it is still there. */
-  async #rooted(derivation: StorePath, root: string, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Roots a derivation file with what it needs; says whether it is there then.
+   *
+   * @throws StatusError when it is valid and cannot be rooted.
+   */
+  async rootDerivation(derivation: StorePath, root: string, signal: AbortSignal): Promise<boolean> {
     const args = [...rootArguments(root), ...STRUCTURED];
     const program = besideOf(this.#program, 'nix-instantiate');
     try {

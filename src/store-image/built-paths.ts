@@ -23,7 +23,10 @@ export interface BuiltPathsOptions {
 
 export interface BuiltPathsDeps {
   readonly nix: Pick<NixStore, 'valid'>;
-  readonly builder: Pick<DerivationBuilder, 'realise' | 'removeRoot' | 'outputs' | 'instantiate'>;
+  readonly builder: Pick<
+    DerivationBuilder,
+    'realise' | 'removeRoot' | 'outputs' | 'instantiate' | 'rootDerivation'
+  >;
   readonly roots: Pick<PulledRoots, 'link' | 'linkOfFlake'>;
   readonly log: Log;
   readonly observer?: RealiseObserver | undefined;
@@ -39,6 +42,7 @@ const MAX_WAITING = 1000;
 /** An evaluation keeps a core busy, and of a large package set takes a gigabyte. */
 const EVALUATIONS = 2;
 const KEPT_OUTPUTS = 1000;
+const NEVER = new AbortController().signal;
 
 /** Builds what references name, where the policy allows it: one build for all who ask for the same. */
 export class BuiltPaths implements AsyncDisposable {
@@ -85,6 +89,15 @@ export class BuiltPaths implements AsyncDisposable {
       throw refused(derivation, 'derivations', 'drv" or "flake', 'name its output path');
     const known = await this.#known(derivation);
     if (known !== undefined) return known;
+    if (this.#queue.inFlight().length === 0) return await this.#build(derivation, call, judge);
+    // It waits for other builds, for an hour maybe.
+    const root = this.#deps.roots.linkOfFlake(derivation);
+    const signal = call.signal ?? NEVER;
+    await this.#deps.builder.rootDerivation(derivation, root, signal);
+    return await this.#holding(root, derivation, () => this.#build(derivation, call, judge));
+  }
+
+  async #build(derivation: StorePath, call: RealiseCall, judge: Judge): Promise<StorePath> {
     const { builder, roots } = this.#deps;
     await this.#queue.realiseForLater([derivation], roots.link([derivation]), call);
     const [output] = await builder.outputs(derivation);
@@ -112,15 +125,24 @@ export class BuiltPaths implements AsyncDisposable {
     if (known !== undefined) return known;
     const derivation = await this.#evaluations.do(flake, remaining(), `evaluate ${flake}`);
     const root = this.#deps.roots.linkOfFlake(flake);
+    const output = await this.#holding(root, flake, async () => {
+      const built = await this.#known(derivation);
+      return built ?? (await this.#build(derivation, remaining(), judge));
+    });
+    return this.#remember(flake, output);
+  }
+
+  /** Keeps the root of a derivation file until its output has one, or for the grace period after a failure. */
+  async #holding(root: string, name: string, build: () => Promise<StorePath>): Promise<StorePath> {
     this.#evaluated.adopt(root);
     let output: StorePath;
     try {
-      output = await this.outputOf(derivation, remaining(), judge);
+      output = await build();
     } finally {
-      this.#evaluated.keep(root, flake);
+      this.#evaluated.keep(root, name);
     }
-    await this.#evaluated.release(flake);
-    return this.#remember(flake, output);
+    await this.#evaluated.release(name);
+    return output;
   }
 
   /** The evaluations and builds that are queued or run. */

@@ -8,7 +8,7 @@ import type { JudgedLease, Resolver } from './resolver.ts';
 import type { ServedImage } from './served-image.ts';
 
 export interface OrdinaryLayersDeps extends Omit<OrdinaryImageDeps, 'onDamage' | 'realise'> {
-  readonly resolver: Pick<Resolver, 'resolve' | 'realise'>;
+  readonly resolver: Pick<Resolver, 'resolveNeeded' | 'realise'>;
   readonly log: Log;
 }
 
@@ -34,7 +34,7 @@ export class OrdinaryLayers implements AsyncDisposable {
    */
   async resolve(wanted: Wanted, signal: AbortSignal, deadlineMs: number): Promise<ImageLease> {
     const remaining = sharedDeadline(signal, deadlineMs);
-    const named = await this.#deps.resolver.resolve(wanted, signal, deadlineMs);
+    const named = await this.#deps.resolver.resolveNeeded(wanted, signal, deadlineMs);
     let isTaken = false;
     const known = named.image.closures.length;
     try {

@@ -29,7 +29,7 @@ export class PulledRoots {
     return join(this.#directory, name);
   }
 
-  /** The link for what a flake evaluates to; no store path is called like it. */
+  /** The link for what a flake evaluates to, or for a derivation file that waits to be built; no store path is called like it. */
   linkOfFlake(flake: string): string {
     const name = createHash('sha256').update(flake).digest('hex').slice(0, 32);
     return join(this.#directory, `${FLAKE_PREFIX}${name}`);

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { type LayerClosure, namedPaths } from '../closure/annotations.ts';
 import { parseStorePath, STORE_DIR, type StorePath } from '../closure/store-path.ts';
 import type { ClosureReader } from '../closure/closure-of-layer.ts';
-import { StatusError } from '../errors.ts';
+import { messageOf, StatusError } from '../errors.ts';
 import { detectCompression } from '../image/compression.ts';
 import { StoreFiles } from '../image/store-files.ts';
 import type { Log } from '../log.ts';
@@ -93,6 +93,26 @@ export class Resolver implements AsyncDisposable {
    * @throws StatusError what realising raises, or reading the image does; what the policy refuses.
    */
   async resolve(wanted: Wanted, signal: AbortSignal, deadlineMs = this.#deadlineMs): Promise<JudgedLease> {
+    const remaining = sharedDeadline(signal, Math.min(deadlineMs, this.#deadlineMs));
+    const lease = await this.resolveNeeded(wanted, signal, deadlineMs);
+    const { judged: image } = lease;
+    const { closures, held = [] } = lease.image;
+    try {
+      const also = closures.flatMap(namedPaths);
+      await this.realise(held, signal, { image, also, deadlineMs: remaining().deadlineMs });
+      for (const closure of held) this.#deps.gate?.remember(namedPaths(closure), image);
+    } catch (error) {
+      if (signal.aborted || isUnfinished(error)) {
+        lease[Symbol.dispose]();
+        throw error;
+      }
+      this.#deps.log.info({ error: messageOf(error) }, 'layers that hold store paths are left to the client');
+    }
+    return lease;
+  }
+
+  /** {@link resolve} for a client that unpacks the layers which hold their store paths, whatever this host has. */
+  async resolveNeeded(wanted: Wanted, signal: AbortSignal, deadlineMs: number): Promise<JudgedLease> {
     const remaining = sharedDeadline(signal, Math.min(deadlineMs, this.#deadlineMs));
     const { path, judged: image } = await this.#pathOf(wanted, remaining);
     await this.#realise([path], { image }, remaining());
@@ -230,6 +250,10 @@ export class Resolver implements AsyncDisposable {
     this.#hashes.set(hash, path);
     return path;
   }
+}
+
+function isUnfinished(error: unknown): boolean {
+  return error instanceof StatusError && error.code === 'DeadlineExceeded';
 }
 
 async function archived(path: StorePath, store: StoreFiles, signal: AbortSignal): Promise<ServedImage> {

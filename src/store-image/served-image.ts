@@ -18,6 +18,8 @@ export interface ServedImage extends AsyncDisposable {
   readonly blobs: ReadonlyMap<string, ServedBlob>;
   /** What its Nix layers name. */
   readonly closures: readonly LayerClosure[];
+  /** What layers name that hold the paths too: a node that has them unpacks nothing. */
+  readonly held?: readonly LayerClosure[];
   /** Valid paths that it is read from, besides its own and those of {@link closures}. */
   readonly inputs?: readonly StorePath[];
 }

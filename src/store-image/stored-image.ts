@@ -1,4 +1,6 @@
 import { type LayerClosure, parseLayerAnnotations } from '../closure/annotations.ts';
+import { parseLayeredAnnotations } from '../closure/layered.ts';
+import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import type { Descriptor } from '../image/descriptor.ts';
 import type { ImageSet } from '../image/image-set.ts';
@@ -20,6 +22,7 @@ export async function storedImage(set: ImageSet): Promise<ServedImage> {
   }
   const blobs = new Map<string, ServedBlob>();
   const closures: LayerClosure[] = [];
+  const held = new Set<StorePath>();
   const add = (descriptor: Descriptor): ServedBlob => {
     const blob = { descriptor, open: () => set.open(descriptor) };
     blobs.set(descriptor.digest, blob);
@@ -31,9 +34,28 @@ export async function storedImage(set: ImageSet): Promise<ServedImage> {
     add(manifest.config);
     for (const layer of manifest.layers ?? []) {
       add(layer);
-      const closure = parseLayerAnnotations(new Map(Object.entries(layer.annotations ?? {})));
+      const labels = new Map(Object.entries(layer.annotations ?? {}));
+      const closure = parseLayerAnnotations(labels);
       if (closure !== undefined) closures.push(closure);
+      const list = listOfHeld(labels);
+      if (list !== undefined) held.add(list);
     }
   }
-  return { target, blobs, closures, [Symbol.asyncDispose]: () => set[Symbol.asyncDispose]() };
+  return {
+    target,
+    blobs,
+    closures,
+    held: [...held].map((path) => ({ kind: 'closure-info', path })),
+    [Symbol.asyncDispose]: () => set[Symbol.asyncDispose](),
+  };
+}
+
+/** The list of what a layer says that it holds. Annotations that cannot be read name none: such a layer is unpacked as any other. */
+function listOfHeld(labels: ReadonlyMap<string, string>): StorePath | undefined {
+  try {
+    return parseLayeredAnnotations(labels)?.closureInfo;
+  } catch (error) {
+    if (error instanceof StatusError && error.code === 'InvalidArgument') return undefined;
+    throw error;
+  }
 }

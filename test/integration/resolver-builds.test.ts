@@ -255,7 +255,7 @@ for (const row of await matrix(['2.3', ...inFull('1.7')], [])) {
         assert.match(await inFlight(), /none in flight/);
       });
 
-      it('outlives a garbage collection while it waits for another build', async () => {
+      it('outlives a garbage collection while it waits for another build, and so does a derivation', async () => {
         await rig.configure(configWith('flake'));
         const slow = `export PATH=${busybox}/bin; sleep 10; ${program(busybox, GREETING)}`;
         const first = `nix:0${await instantiate(derivation(builder(), 'slow', slow))}:latest`;
@@ -264,11 +264,17 @@ for (const row of await matrix(['2.3', ...inFull('1.7')], [])) {
         );
         const pulledFirst = pull(first);
         await eventually(async () => assert.match(await inFlight(), /slow\.drv: running/));
-        const pulled = pull(image);
-        await eventually(async () => assert.match(await inFlight(), /queued\.drv: queued/));
+        const named = derivation(builder(), 'waiting', program(busybox, GREETING));
+        const second = `nix:0${await instantiate(named)}:latest`;
+        const pulled = [pull(image), pull(second)];
+        await eventually(async () => {
+          const shown = await inFlight();
+          assert.match(shown, /queued\.drv: queued/);
+          assert.match(shown, /waiting\.drv: queued/);
+        });
         await rig.node.exec(['nix-store', '--gc']);
-        await Promise.all([pulledFirst, pulled]);
-        assert.equal(await says(image), GREETING);
+        await Promise.all([pulledFirst, ...pulled]);
+        for (const each of [image, second]) assert.equal(await says(each), GREETING);
       });
     });
   });

@@ -51,22 +51,20 @@ export async function serveRegistry(
     referenceGraph: async () => references,
   };
   const cache = undo.use(new ImageCache({ idleMs: 1000 }, { log: silentLog }));
-  const resolver = {
-    resolve: async (wanted: Wanted) => {
-      if (wanted.kind === 'path' && wanted.path === HELLO) {
-        const lease = await cache.use(HELLO, () =>
-          pathImage(HELLO, { nix, store: new StoreFiles({ realStoreDir }) }),
-        );
-        return {
-          image: lease.image,
-          judged: `nix:0${HELLO}`,
-          [Symbol.dispose]: () => lease[Symbol.dispose](),
-        };
-      }
-      throw new StatusError('FailedPrecondition', 'no substituter has it');
-    },
-    realise: async () => {},
+  const resolve = async (wanted: Wanted) => {
+    if (wanted.kind === 'path' && wanted.path === HELLO) {
+      const lease = await cache.use(HELLO, () =>
+        pathImage(HELLO, { nix, store: new StoreFiles({ realStoreDir }) }),
+      );
+      return {
+        image: lease.image,
+        judged: `nix:0${HELLO}`,
+        [Symbol.dispose]: () => lease[Symbol.dispose](),
+      };
+    }
+    throw new StatusError('FailedPrecondition', 'no substituter has it');
   };
+  const resolver = { resolve, resolveNeeded: resolve, realise: async () => {} };
   const closures = {
     pathsOf: async () => [HELLO, LIBRARY],
   };

@@ -34,6 +34,11 @@ function built(policy: BuildPolicy) {
       rooted.add(root);
       return DRV;
     },
+    async rootDerivation(derivation: StorePath, root: string) {
+      calls.push(`root ${derivation}`);
+      rooted.add(root);
+      return true;
+    },
     async removeRoot(root: string) {
       rooted.delete(root);
     },
@@ -101,6 +106,17 @@ describe('what may be built', () => {
     assert.deepEqual([...rooted], []);
     await assert.rejects(paths.outputOfFlake('f', remaining, refuse), { code: 'PermissionDenied' });
     assert.equal(await paths.outputOf(DRV, WAITING), OUT);
+  });
+
+  it('is rooted while it waits for other builds, and no longer', async () => {
+    const { paths, calls, rooted, rootedAtBuild } = built('drv');
+    await using _ = paths;
+    const other = path('other.drv');
+    const first = paths.outputOf(other, WAITING);
+    while (paths.inFlight().length === 0) await setTimeout(1);
+    await Promise.all([first, paths.outputOf(DRV, WAITING)]);
+    assert.deepEqual(calls, [`build ${other}`, `root ${DRV}`, `build ${DRV}`]);
+    assert.deepEqual([rootedAtBuild, [...rooted]], [[false, true], []]);
   });
 
   it('shows evaluations', async () => {

@@ -43,7 +43,7 @@ describe('OrdinaryLayers', () => {
       closures: { pathsOf: async () => [PATH] },
       log: silentLog,
       resolver: {
-        resolve: async () => {
+        resolveNeeded: async () => {
           const image = await pathImage(PATH, { nix, store: new StoreFiles({ realStoreDir: top }) });
           leases += 1;
           return { image, judged: `nix:0${PATH}`, [Symbol.dispose]: () => void (leases -= 1) };
