@@ -20,6 +20,9 @@ const LOG_LEVEL = {
   describe: 'Least severe level that is logged',
 } as const;
 
+const EXIT_CODES =
+  'Exit codes: 0 done; 1 failed; 2 wrong use: a flag, an argument, or the configuration file.';
+
 const parser = yargs(hideBin(process.argv))
   .scriptName('nix-snapshotter')
   .usage('$0 [options]\n\nA containerd snapshotter that understands Nix store paths.')
@@ -35,7 +38,12 @@ const parser = yargs(hideBin(process.argv))
           describe: 'Directory for metadata, snapshots and GC roots',
         })
         .option('config', CONFIG)
-        .option('log-level', LOG_LEVEL),
+        .option('log-level', LOG_LEVEL)
+        .example('$0', 'Run the daemon, as its unit does')
+        .example(
+          '$0 --config config.toml --log-level debug',
+          'Run it with a configuration file, and log every call',
+        ),
     async (options) => {
       const { serve } = await import('../src/serve.ts');
       await serve(options);
@@ -61,7 +69,11 @@ const parser = yargs(hideBin(process.argv))
           requiresArg: true,
           default: 1,
           describe: 'Seconds between two looks with --watch, 0.1 to 3600',
-        }),
+        })
+        .example('$0 status', 'Show snapshots, closures, and what is realised now')
+        .example('$0 status --watch', 'Follow what is realised')
+        .example('$0 status --json | jq .problems', 'Show what the daemon could not repair')
+        .epilogue(EXIT_CODES),
     async (options) => {
       const { printStatus } = await import('../src/status/print.ts');
       await printStatus(options);
@@ -94,7 +106,13 @@ const parser = yargs(hideBin(process.argv))
           if (!repair && (dryRun || root !== undefined))
             throw new StatusError('InvalidArgument', 'doctor: --dry-run and --root go with --repair');
           return true;
-        }),
+        })
+        .example('$0 doctor', 'Say what is wrong on this host, and how to mend it')
+        .example("$0 doctor --json | jq -r '.findings[].id'", 'List what was found')
+        .example('$0 doctor --repair --dry-run', 'Show what would be repaired in the state of the daemon')
+        .epilogue(
+          'Exit codes: 0 nothing is wrong, or warnings alone; 1 something does not work; 2 wrong use.',
+        ),
     async ({ repair, ...options }) => {
       if (repair) {
         const { repairCommand } = await import('../src/repair-command.ts');
@@ -132,7 +150,10 @@ const parser = yargs(hideBin(process.argv))
           type: 'string',
           requiresArg: true,
           describe: "State directory of containerd's RootlessKit [$XDG_RUNTIME_DIR/containerd-rootless]",
-        }),
+        })
+        .example('$0 rootless --check', 'Say what hinders containers without root')
+        .example('$0 rootless', 'Run the daemon of this user, as its unit does')
+        .epilogue(EXIT_CODES),
     async (options) => {
       const { rootlessCommand } = await import('../src/rootless-command.ts');
       await rootlessCommand(options);
@@ -150,7 +171,9 @@ const parser = yargs(hideBin(process.argv))
           describe: 'Id of the user who may ask for views',
         })
         .option('config', CONFIG)
-        .option('log-level', LOG_LEVEL),
+        .option('log-level', LOG_LEVEL)
+        .example('$0 view-helper --user 1000', 'Make views for user 1000, as its unit does')
+        .epilogue(EXIT_CODES),
     async (options) => {
       const { viewHelperCommand } = await import('../src/view-helper-command.ts');
       await viewHelperCommand(options);
@@ -205,7 +228,11 @@ const parser = yargs(hideBin(process.argv))
           if (print && (undo || dryRun))
             throw new StatusError('InvalidArgument', 'setup: --print goes with neither --undo nor --dry-run');
           return true;
-        }),
+        })
+        .example('$0 setup --containerd --nerdctl --dry-run', 'Show what would change')
+        .example('$0 setup --containerd --nerdctl', 'Set up containerd with CRI, and nerdctl')
+        .example('$0 setup --undo', 'Take back all that setup wrote')
+        .epilogue(EXIT_CODES),
     async ({ containerd, hosts, k3s, nerdctl, podman, ...options }) => {
       const chosen = { containerd, hosts, k3s, nerdctl, podman };
       const { TARGETS } = await import('../src/setup/file-change.ts');
@@ -213,7 +240,9 @@ const parser = yargs(hideBin(process.argv))
       await setupCommand({ ...options, targets: TARGETS.filter((target) => chosen[target]) });
     },
   )
+  .epilogue(EXIT_CODES)
   .strict()
+  .wrap(110)
   .version(VERSION)
   .help()
   .fail((message, error) => {

@@ -10,6 +10,7 @@ import { VERSION } from '../src/version.ts';
 
 const EXIT_FAILURE = 1;
 const EXIT_USAGE = 2;
+const EXIT_CODES = 'Exit codes: 0 done; 1 failed; 2 wrong use: a flag or an argument.';
 
 const many = (describe: string) =>
   ({ type: 'string', array: true, nargs: 1, default: [], describe }) as const;
@@ -92,7 +93,13 @@ const program = yargs(hideBin(process.argv))
         .option('real-store', {
           ...one('directory that holds what containers see as /nix/store'),
           default: '/nix/store',
-        }),
+        })
+        .example(
+          '$0 build /nix/store/<hash>-hello hello.tar',
+          'Write an image of a store path and its closure',
+        )
+        .example('$0 build --layered $(nix-build) hello.tar', 'The same, with layers for any client')
+        .epilogue(EXIT_CODES),
     async (argv) => {
       const [{ buildCommand }, { NixPrograms }, { StoreFiles }, { formatPlatform }, { openBaseImage }] =
         await Promise.all([
@@ -141,7 +148,9 @@ const program = yargs(hideBin(process.argv))
           choices: ['oci-archive', 'oci-layout'] as const,
           default: 'oci-archive' as const,
           describe: 'what to write',
-        }),
+        })
+        .example('$0 index amd64.tar arm64.tar --out both.tar', 'Join images of two platforms')
+        .epilogue(EXIT_CODES),
     async (argv) => {
       const [{ indexImages }, { formatPlatform }] = await Promise.all([
         import('../src/image/index-images.ts'),
@@ -166,7 +175,10 @@ const program = yargs(hideBin(process.argv))
         .option('platform', {
           ...one('which image of a multi-platform archive to unpack'),
           default: `linux/${process.arch}`,
-        }),
+        })
+        .example('$0 load hello.tar', 'Bring an image to containerd')
+        .example('$0 --namespace k8s.io load hello.tar', 'The same, for pods')
+        .epilogue(EXIT_CODES),
     async (argv) => {
       const [{ loadImages }, { parsePlatform }] = await Promise.all([
         import('../src/image/load.ts'),
@@ -200,7 +212,9 @@ const program = yargs(hideBin(process.argv))
           default: false,
           describe: 'HTTP without TLS; loopback registries never need this',
         })
-        .conflicts('ref', 'destination'),
+        .conflicts('ref', 'destination')
+        .example('$0 push hello.tar example.org/hello:1', 'Push an image to a registry')
+        .epilogue(EXIT_CODES),
     async (argv) => {
       const [{ pushImage }, { dockerCredentials }] = await Promise.all([
         import('../src/image/push.ts'),
@@ -214,6 +228,7 @@ const program = yargs(hideBin(process.argv))
       print(`${result.ref}: ${result.digest}, ${result.sent} blobs sent, ${result.present} were there`);
     },
   )
+  .epilogue(EXIT_CODES)
   .demandCommand(1, 'name a command')
   .strict()
   .wrap(110)

@@ -11,8 +11,16 @@ export interface CommandHelp {
   readonly text: string;
 }
 
-/** The help of every command of a program, the program's own first. */
+const asked = new Map<Program, Promise<readonly CommandHelp[]>>();
+
+/** The help of every command of a program, the program's own first; each is asked once. */
 export async function helpOf(program: Program): Promise<readonly CommandHelp[]> {
+  const known = asked.get(program) ?? askAll(program);
+  asked.set(program, known);
+  return await known;
+}
+
+async function askAll(program: Program): Promise<readonly CommandHelp[]> {
   const top = await help(program, '');
   return [top, ...(await Promise.all(commandsIn(top).map((command) => help(program, command))))];
 }

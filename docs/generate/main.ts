@@ -1,4 +1,5 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { readResults } from '../../test/results.ts';
 import { COMPATIBILITY_PAGE } from './claims.ts';
@@ -10,7 +11,10 @@ import { GENERATED } from './pages.ts';
  * the results of the tests.
  */
 const { values } = parseArgs({ options: { compatibility: { type: 'boolean', default: false } } });
-for (const [page, render] of Object.entries(GENERATED)) await writeFile(page, await render());
+for (const [page, render] of Object.entries(GENERATED)) {
+  await mkdir(dirname(page), { recursive: true });
+  await writeFile(page, await render());
+}
 if (values.compatibility) {
   const results = await readResults();
   if (results === undefined) throw new Error('there are no results yet: npm test, or npm test -- FILE');

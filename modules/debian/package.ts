@@ -27,6 +27,8 @@ export interface DebianPackageOptions {
 const NAME = 'nix-snapshotter';
 const LIBRARY = `usr/lib/${NAME}`;
 const DOCUMENTATION = `usr/share/doc/${NAME}`;
+const MAN = 'modules/release/man';
+const COMPLETION = 'modules/release/completion';
 const MAINTAINER_SCRIPTS = ['postinst', 'prerm', 'postrm'];
 
 /**
@@ -111,11 +113,25 @@ async function writeDocumentation(root: string, changes: string): Promise<void> 
     await place(root, `${DOCUMENTATION}/${file}.gz`, compressed(await readFile(file)));
   }
   await cp('examples/containerd', join(root, DOCUMENTATION, 'examples/containerd'), { recursive: true });
-  for (const page of ['nix-snapshotter.8', 'nix2container.1']) {
-    const section = page.slice(-1);
-    await place(root, `usr/share/man/man${section}/${page}.gz`, compressed(await source(join('man', page))));
+  for (const page of await readdir(MAN)) {
+    const text = await readFile(join(MAN, page), 'utf8');
+    await place(root, `usr/share/man/man${page.slice(-1)}/${page}.gz`, compressed(text));
+  }
+  for (const program of PROGRAMS) {
+    for (const [shell, path] of Object.entries(completionsOf(program))) {
+      await place(root, `usr/share/${path}`, await readFile(join(COMPLETION, `${program}.${shell}`), 'utf8'));
+    }
   }
   await place(root, `usr/share/lintian/overrides/${NAME}`, await source('lintian-overrides'));
+}
+
+/** Where each shell looks for a program's completion, below /usr/share. */
+function completionsOf(program: string): Readonly<Record<string, string>> {
+  return {
+    bash: `bash-completion/completions/${program}`,
+    zsh: `zsh/vendor-completions/_${program}`,
+    fish: `fish/vendor_completions.d/${program}.fish`,
+  };
 }
 
 /** The terms of LICENSE, as a paragraph of Debian's copyright format. */

@@ -8,9 +8,9 @@ import packageJson from '../../package.json' with { type: 'json' };
  * What the package says of itself. It depends on nothing: the bundle has all packages and LevelDB's addons in it. The
  * checkout's own package.json stays private, so that nobody publishes the sources by mistake.
  */
-function publishedManifest(manifest: typeof packageJson): object {
+function publishedManifest(manifest: typeof packageJson, man: readonly string[]): object {
   const { name, version, description, license, type, engines, bin } = manifest;
-  return { name, version, description, license, type, os: ['linux'], engines, bin };
+  return { name, version, description, license, type, os: ['linux'], engines, bin, man };
 }
 
 /**
@@ -24,7 +24,10 @@ export async function buildNpmPackage(directory: string): Promise<string> {
   const scratch = await mkdtemp(join(tmpdir(), 'nix-snapshotter-npm-'));
   try {
     await execa(process.execPath, ['build.ts', join(scratch, 'dist')]);
-    const manifest = JSON.stringify(publishedManifest(packageJson), undefined, 2);
+    await cp('modules/release/man', join(scratch, 'man'), { recursive: true });
+    await cp('modules/release/completion', join(scratch, 'completion'), { recursive: true });
+    const man = (await readdir('modules/release/man')).map((page) => `./man/${page}`);
+    const manifest = JSON.stringify(publishedManifest(packageJson, man), undefined, 2);
     await writeFile(join(scratch, 'package.json'), `${manifest}\n`);
     const guides = (await readdir('docs')).filter((name) => /\.(md|svg)$/.test(name));
     await mkdir(join(scratch, 'docs'));

@@ -111,8 +111,14 @@ let
         }
       makeWrapper ${lib.getExe nodejs_24} $out/bin/nix2container \
         --add-flags $out/lib/nix-snapshotter/nix2container.mjs
-      for program in $out/bin/*; do
-        install -D -m 644 ${./completion.bash} "$out/share/bash-completion/completions/''${program##*/}"
+      for program in nix-snapshotter nix2container; do
+        completion=modules/release/completion/$program
+        install -D -m 644 $completion.bash $out/share/bash-completion/completions/$program
+        install -D -m 644 $completion.zsh $out/share/zsh/site-functions/_$program
+        install -D -m 644 $completion.fish $out/share/fish/vendor_completions.d/$program.fish
+      done
+      for page in modules/release/man/*; do
+        install -D -m 644 -t $out/share/man/man''${page##*.} $page
       done
       runHook postInstall
     '';

@@ -93,6 +93,14 @@ describe('the Debian package on a node without Node', { skip: row?.skip ?? false
     for (const program of ['nix-snapshotter', 'nix2container']) {
       assert.equal(await rig.run([program, '--version']), packageJson.version);
     }
+    for (const file of [
+      'man/man8/nix-snapshotter.8.gz',
+      'man/man1/nix2container.1.gz',
+      'bash-completion/completions/nix-snapshotter',
+      'zsh/vendor-completions/_nix2container',
+      'fish/vendor_completions.d/nix-snapshotter.fish',
+    ])
+      await rig.run(['test', '-f', `/usr/share/${file}`]);
     const wanted = await rig.run(['find', '/etc/systemd/system', '-name', 'nix-snapshotter.*']);
     assert.match(wanted, /multi-user\.target\.wants\/nix-snapshotter\.service/);
     assert.match(wanted, /sockets\.target\.wants\/nix-snapshotter\.socket/);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { access, constants, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
@@ -42,6 +42,13 @@ describe('the npm package', { skip: row?.skip ?? false }, () => {
         modules.filter((name) => !name.startsWith('.')),
         ['nix-snapshotter'],
       );
+
+      const { man } = JSON.parse(
+        await readFile(join(scratch, 'installed/node_modules/nix-snapshotter/package.json'), 'utf8'),
+      ) as { readonly man: readonly string[] };
+      for (const page of man)
+        await access(join(scratch, 'installed/node_modules/nix-snapshotter', page), constants.R_OK);
+      assert.equal(man.length, 2);
 
       await using node = await Sandbox.up({ suite: row.suite, name: 'npm' });
       await node.sh('umount /opt/nix-snapshotter');
