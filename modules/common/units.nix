@@ -78,6 +78,8 @@ in
         "nix-daemon.socket"
       ];
       Requires = [ "nix-snapshotter.socket" ];
+      # A node without its snapshotter makes no containers: it is started again however often it has ended.
+      StartLimitIntervalSec = 0;
     };
     Service = {
       Type = "notify";
@@ -88,7 +90,19 @@ in
       RestartSec = 1;
       # A stop asks the daemon alone; it lets the Nix processes of running calls finish, and ends them itself.
       KillMode = "mixed";
+      # Calls have 10 s to end, Nix processes 5 s after that.
+      TimeoutStopSec = 45;
       OOMScoreAdjust = -999;
+      # When memory runs out and a process of Nix goes, the daemon stays.
+      OOMPolicy = "continue";
+      # Mounts; files of any owner; user namespaces of mounts that map ids, and the users that Nix builds as where it has no daemon.
+      CapabilityBoundingSet = "CAP_SYS_ADMIN CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_SETUID CAP_SETGID CAP_KILL";
+      NoNewPrivileges = "yes";
+      RestrictAddressFamilies = "AF_UNIX AF_INET AF_INET6 AF_NETLINK";
+      SystemCallFilter = "~@clock @module @raw-io @reboot @swap";
+      SystemCallErrorNumber = "EPERM";
+      # Nothing that makes a mount namespace (PrivateTmp, ProtectSystem and the like): containerd must see what is mounted. No
+      # RestrictNamespaces, LockPersonality, MemoryDenyWriteExecute: Nix builds in namespaces, Node compiles.
     };
     Install.WantedBy = [ "multi-user.target" ];
   };
@@ -110,6 +124,8 @@ in
       Restart = "always";
       RestartSec = 1;
       KillMode = "mixed";
+      TimeoutStopSec = 45;
+      OOMPolicy = "continue";
     };
     Install.WantedBy = [ "default.target" ];
   };

@@ -12,6 +12,7 @@ import { configureNix } from '../fixtures/nix-config.ts';
 import { buildPackages, closureInfo, closureOf, deletePaths } from '../fixtures/packages.ts';
 import { sandboxUnavailable } from '../sandbox/available.ts';
 import { skipWithout } from '../sandbox/components.ts';
+import { unitLimits } from '../sandbox/unit-limits.ts';
 import { DaemonRig, refused } from './bad-input/daemon-rig.ts';
 import { eventually } from './support/rig.ts';
 
@@ -83,6 +84,12 @@ async function realising(rig: DaemonRig, waiters: bigint): Promise<void> {
   });
 }
 
+/** Processes of Nix on the node. */
+async function nixProcesses({ node }: DaemonRig): Promise<string> {
+  const script = 'for p in /proc/[0-9]*; do case $(readlink $p/exe) in */nix) echo $p ;; esac; done';
+  return (await node.sh(script)).stdout;
+}
+
 describe('a call that waits for Nix', { skip }, () => {
   for (const how of ['gives up', 'vanishes'] as const) {
     it(`whose client ${how} leaves nothing; the work goes on and the retry joins it`, async () => {
@@ -124,6 +131,23 @@ describe('a call that waits for Nix', { skip }, () => {
     await rig.daemon.start();
     assert.deepEqual(await rig.keys(), ['k']);
     assert.equal(rig.names('gcroots').length, 1);
+  });
+
+  it('that never ends is given up in the time that the unit gives a stop, and Nix with it', async () => {
+    const { stopSeconds } = await unitLimits();
+    const { rig, cache, labels } = await slowCache();
+    await using _ = rig;
+    await cache.setFaults([{ match: '/nar/', delay: FOR_EVER }]);
+    const call = refused(rig.snapshots.Prepare({ key: 'k', labels }), 'Unavailable');
+    await realising(rig, 1n);
+    assert.notEqual(await nixProcesses(rig), '');
+    const before = performance.now();
+    assert.deepEqual(await rig.daemon.process.stop(stopSeconds * 1000), { code: 0, signal: null });
+    assert.ok(performance.now() - before < stopSeconds * 1000);
+    await call;
+    assert.equal(await nixProcesses(rig), '');
+    await rig.daemon.start();
+    await rig.assertEmpty();
   });
 
   it('is given up at the second signal, and leaves nothing at the next start', async () => {
