@@ -156,6 +156,11 @@ export const FEATURES: readonly Feature[] = [
     proofs: [{ suite: 'prepare.wait = "apply"' }],
     instead: { '2.3': FULL },
   },
+  {
+    feature: 'a node’s [policy](policy.md) at every door',
+    proofs: [{ suite: 'policy' }],
+    instead: { '1.7': FULL, '2.1': FULL, '2.3': FULL },
+  },
   { feature: '[setup](setup.md) of a node', proofs: [{ suite: 'setup and main files' }] },
   { feature: 'view `overlay`', proofs: [{ suite: 'closures in containers' }] },
   {

@@ -8,6 +8,7 @@ import { bytesOf, type Measure, type Measures, sum } from '../nix/measure.ts';
 import { closureKey } from '../nix/realise-job.ts';
 import type { RealiseCall } from '../nix/realise-queue.ts';
 import { SharedWork } from '../nix/shared-work.ts';
+import { waitFor } from '../nix/wait-for.ts';
 import type { NodeUsage } from './node-usage.ts';
 import type { PolicyOptions } from './options.ts';
 import { deniedByRule, diskTooFull, imageTooLarge, nodeFull } from './refusal.ts';
@@ -162,10 +163,22 @@ export class PolicyGate implements AsyncDisposable {
     return measure;
   }
 
+  /** The measure of what is valid now; one that began before may not know it. */
+  async #measureThere(paths: readonly StorePath[], call: RealiseCall): Promise<Measure> {
+    const work = this.#deps.store.measure(paths, { local: true, signal: call.signal });
+    return await waitFor(work, call, () => `measure the closure of ${paths[0] ?? '(no path)'}`);
+  }
+
   /** Judges again what is valid now. */
   async #confirm(asked: Asked, before: Measure, call: RealiseCall): Promise<void> {
-    this.#measured.delete(closureKey(asked.all));
-    const measure = await this.#measure(asked.all, call);
+    const measure = await this.#measureThere(asked.all, call);
+    // Further layers of the image may be still to come, and are judged with these then.
+    if (!measure.complete && !(await this.#measureThere(asked.paths, call)).complete) {
+      throw new StatusError(
+        'Unavailable',
+        `${asked.paths[0] ?? '(no path)'}: what the policy is to judge is not whole any more; pull again`,
+      );
+    }
     this.#judgeMeasure(asked, measure);
     if (!before.complete) await this.#checkRoom(asked, measure);
   }

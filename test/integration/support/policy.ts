@@ -138,6 +138,16 @@ export function describePolicy(row: AvailableRow, further: readonly Door[] = DOO
       assert.equal((await runContainer(rig, { image: PULLED, id: 'pulled' })).stdout, GREETING);
     });
 
+    it('an image that Prepare knows by the label of CRI, where that is to be believed', async () => {
+      const label = '[policy]\nunknown_image = "label"\n';
+      await policy(`${label}[[policy.rules]]\nname = "local"\naction = "deny"\nimage = "127.0.0.1:5000/*"\n`);
+      const pull = async () => await rig.containerd.crictl(['pull', PULLED], run);
+      assertSays(await pull(), 'crictl', [`policy: rule local denies image ${PULLED}; pull another`]);
+      await policy(`${label}[[policy.rules]]\nname = "other"\naction = "deny"\nimage = "evil.corp/*"\n`);
+      const { exitCode, stderr } = await pull();
+      assert.equal(exitCode, 0, stderr);
+    });
+
     it('what is there goes on starting when it is denied later, also when its paths have vanished', async () => {
       await policy('');
       assert.equal((await pullByPrepare()).exitCode, 0);

@@ -24,6 +24,8 @@ class SmallStore implements Measures {
   readonly onCache = new Set([APP, OTHER, LIBC]);
   asked = 0;
   fetches: StorePath[][] = [];
+  /** Goes as soon as it is there. */
+  vanishes: StorePath | undefined;
   /** Until it ends a realise does not. */
   held: Promise<void> = Promise.resolve();
 
@@ -43,7 +45,7 @@ class SmallStore implements Measures {
   async realise(paths: readonly StorePath[], root: string): Promise<void> {
     await this.held;
     this.fetches.push([...paths]);
-    for (const path of [...paths, LIBC]) this.present.add(path);
+    for (const path of [...paths, LIBC]) if (path !== this.vanishes) this.present.add(path);
     await rm(root, { force: true });
     await symlink(paths[0] ?? '', root);
   }
@@ -133,6 +135,24 @@ describe('the gate', () => {
     );
     assert.deepEqual(store.fetches, [[APP]]);
     await assert.rejects(readlink(link(APP)), { code: 'ENOENT' });
+  });
+
+  it('judges layers that are still to come when they have', async (t) => {
+    const rules = [{ name: 'small', action: 'deny', largerThan: 250 }] as const;
+    const { store, realise, link } = await open(t, { rules });
+    store.onCache.clear();
+    await realise(APP, { also: [OTHER] });
+    await assert.rejects(realise(OTHER, { also: [APP] }), isRefused('PermissionDenied', '300 B'));
+    assert.equal(await readlink(link(APP)), APP);
+    await assert.rejects(readlink(link(OTHER)), { code: 'ENOENT' });
+  });
+
+  it('lets nothing in that has gone before it could be judged', async (t) => {
+    const rules = [{ name: 'small', action: 'deny', largerThan: 250 }] as const;
+    const { store, realise } = await open(t, { rules });
+    store.onCache.clear();
+    store.vanishes = LIBC;
+    await assert.rejects(realise(APP), isRefused('Unavailable', 'not whole any more'));
   });
 
   it('knows the image of a closure that it has let in, for a door that is not told', async (t) => {
