@@ -273,7 +273,9 @@ export async function startDaemon(
     const { problems } = reconciled;
     const state = { root: config.root, holdings, inFlight, nix, view: choice, problems, store };
     const whyNotReady = () => readiness.whyNot();
-    undo.use(await startMetrics(config.metrics.address, { ...state, closures, observed, whyNotReady, log }));
+    const latestReadiness = () => readiness.latest();
+    const probes = { whyNotReady, latestReadiness };
+    undo.use(await startMetrics(config.metrics.address, { ...state, ...probes, closures, observed, log }));
   }
   health.set('', 'SERVING');
   health.set(STATUS_SERVICE, 'SERVING');

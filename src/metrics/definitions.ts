@@ -39,6 +39,7 @@ export const METRICS = {
   backend: define('info', 'nix_snapshotter_nix_backend_info', 'How the Nix store is reached.', {
     labels: ['backend'],
   }),
+  ready: define('gauge', 'nix_snapshotter_ready', 'Whether Nix answered when it was last asked.'),
   problems: define(
     'gauge',
     'nix_snapshotter_reconcile_problems',

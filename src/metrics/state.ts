@@ -11,6 +11,8 @@ export interface StateDeps {
   /** The daemon's directory. */
   readonly root: string;
   readonly holdings: Pick<Holdings, 'census' | 'roots' | 'viewMounts'>;
+  /** Why the daemon is not ready, as far as is known. */
+  readonly latestReadiness: () => Promise<string | undefined>;
   readonly inFlight: () => readonly RealiseInFlight[];
   readonly nix: Pick<OpenNixStore, 'realStoreDir' | 'backend'>;
   readonly view: Pick<ViewChoice, 'current'>;
@@ -23,14 +25,15 @@ const DISK_PATIENCE_MS = 1000;
 const BACKENDS = ['daemon', 'nix-store'];
 const VIEWS = ['overlay', 'binds', 'store'];
 
-/** Metrics of what there is now: read at each scrape. Nix is not asked. */
+/** Metrics of what there is now: read at each scrape. Nix is asked whether it answers, and not waited for. */
 export async function stateFamilies(deps: StateDeps): Promise<readonly Family[]> {
-  const { root, holdings, inFlight, nix, view, problems } = deps;
+  const { root, holdings, latestReadiness, inFlight, nix, view, problems } = deps;
   const realises = inFlight();
   const running = realises.filter(({ state }) => state === 'running').length;
   const waiters = realises.reduce((sum, each) => sum + each.waiters, 0);
   const directories = { store: await nix.realStoreDir(), root };
-  const [roots, mounts, ...spaces] = await Promise.all([
+  const [notReady, roots, mounts, ...spaces] = await Promise.all([
+    latestReadiness(),
     holdings.roots(),
     holdings.viewMounts(),
     ...Object.entries(directories).map(async ([directory, path]) => ({
@@ -52,6 +55,7 @@ export async function stateFamilies(deps: StateDeps): Promise<readonly Family[]>
       METRICS.backend,
       BACKENDS.map((backend) => [backend === nix.backend.name ? 1 : 0, { backend }]),
     ),
+    single(METRICS.ready, notReady === undefined ? 1 : 0),
     single(METRICS.problems, problems.length),
     counted(METRICS.realises, 'state', { running, queued: realises.length - running }),
     single(METRICS.waiters, waiters),

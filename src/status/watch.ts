@@ -89,7 +89,9 @@ function newsLines(): (look: Look) => string {
 /** The whole report, over the one before, cut to what the terminal can show. */
 function screen(terminal: WatchDeps['output']): (look: Look) => string {
   return (look) => {
-    const { columns = 80, rows = 24 } = terminal;
+    // A terminal that does not know its size says 0.
+    const columns = terminal.columns || 80;
+    const rows = terminal.rows || 24;
     const time = new Date().toLocaleTimeString('sv');
     const text =
       'gone' in look ? `${look.gone}\nwaiting for the daemon` : describeStatus(look.answer).trimEnd();

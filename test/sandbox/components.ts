@@ -5,6 +5,7 @@ import { type Suite, debianBase } from './debian-base.ts';
 import { ENGINES, enginesBase } from './engines.ts';
 import { GO_TOOLS, type GoToolName, ensureTool } from './go-tools.ts';
 import { testbedRoot } from './layout.ts';
+import { prometheusFolder } from './prometheus.ts';
 import { ROOTLESS, rootlessBase } from './rootless.ts';
 import { runscFolder } from './runsc.ts';
 
@@ -21,6 +22,7 @@ export const COMPONENTS = [
   'nix2container',
   'runsc',
   'engines',
+  'prometheus',
   'rootless',
   'etcd',
   'kubernetes',
@@ -83,6 +85,7 @@ async function get(component: Component, log?: (line: string) => void): Promise<
     return ROOTLESS.map((name) => `${name} ${versions[name] ?? '?'}`).join(', ');
   }
   if (component === 'runsc') return (await runscFolder(log)).versions['runsc'] ?? '?';
+  if (component === 'prometheus') return (await prometheusFolder(log)).versions['prometheus'] ?? '?';
   const tool: GoToolName = component;
   await ensureTool(tool, log);
   return GO_TOOLS[tool].version;

@@ -69,6 +69,11 @@ describe('status --watch', () => {
     assert.match(frames[1] ?? '', /waiting for the daemon/);
   });
 
+  it('takes a terminal without a size for a usual one', async () => {
+    const text = await watched([statusAnswer()], { terminal: { columns: 0, rows: 0 } });
+    assert.match(text, /\(end with Ctrl-C\).*\n.*pid 7/);
+  });
+
   it('ends when nobody reads', async () => {
     const output = new PassThrough();
     const ended = watchStatus(FAST, { ask: async () => statusAnswer(), output });
