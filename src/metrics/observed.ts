@@ -2,12 +2,29 @@ import type { RpcRecord } from '../rpc/handler.ts';
 import { StatusError } from '../errors.ts';
 import type { CollectionSeen } from '../nix/keep-realised.ts';
 import type { RealiseEnd, RealiseObserver } from '../nix/realise-observer.ts';
+import type { ProblemId } from '../problems/definitions.ts';
+import { ProblemError } from '../problems/problem.ts';
 import { METRICS } from './definitions.ts';
 import { Counter, type Family, Histogram } from './samples.ts';
 import { SubstituterHosts } from './substituter-hosts.ts';
 
 /** What is not over until its caller goes, so that its duration says nothing. */
 const ENDLESS: ReadonlySet<string> = new Set(['/grpc.health.v1.Health/Watch']);
+
+/** What realises fail of: shown from the start, so that the first failure is an increase. */
+const CAUSES: readonly ProblemId[] = [
+  'absent',
+  'bad-signature',
+  'cache-down',
+  'damaged-archive',
+  'disk-full',
+  'login',
+  'nix-daemon-down',
+  'no-cache',
+  'stale-miss',
+  'store-read-only',
+  'unsigned',
+];
 
 /** Metrics of what happens: told of each event, which costs a look-up. */
 export class ObservedMetrics {
@@ -20,6 +37,10 @@ export class ObservedMetrics {
   readonly #collections = new Counter(METRICS.collections);
   readonly #collectionSeconds = new Counter(METRICS.collectionSeconds);
   readonly #hosts = new SubstituterHosts();
+
+  constructor() {
+    for (const cause of CAUSES) this.#failures.add(0, { cause });
+  }
 
   /** A call that has ended. */
   rpc({ method, code, milliseconds }: RpcRecord): void {
@@ -69,6 +90,8 @@ export class ObservedMetrics {
   }
 }
 
+/** A problem of `docs/troubleshooting.md`, or the code of what is none of those. */
 function causeOf(error: unknown): string {
+  if (error instanceof ProblemError) return error.problem;
   return error instanceof StatusError ? error.code : 'Unknown';
 }

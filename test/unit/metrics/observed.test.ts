@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { StatusError } from '../../../src/errors.ts';
 import { exposition } from '../../../src/metrics/exposition.ts';
 import { ObservedMetrics } from '../../../src/metrics/observed.ts';
+import { ProblemError } from '../../../src/problems/problem.ts';
 
 describe('metrics of what happens', () => {
   const linesOf = (metrics: ObservedMetrics) => exposition(metrics.families(), 'text').split('\n');
@@ -24,7 +25,7 @@ describe('metrics of what happens', () => {
     const queue = metrics.observer('realise');
     queue.ended({ milliseconds: 3, error: undefined, asked: 0 });
     queue.ended({ milliseconds: 3000, error: undefined, asked: 2 });
-    queue.ended({ milliseconds: 3000, error: new StatusError('Unavailable', 'x'), asked: 1 });
+    queue.ended({ milliseconds: 3000, error: new ProblemError('cache-down', 'x'), asked: 1 });
     queue.ended({ milliseconds: 3, error: new StatusError('Cancelled', 'x'), asked: 1 });
     metrics.observer('build').ended({ milliseconds: 3, error: new Error('x'), asked: 1 });
     const lines = linesOf(metrics);
@@ -36,8 +37,15 @@ describe('metrics of what happens', () => {
       'nix_snapshotter_realise_duration_seconds_count{source="substituter",outcome="stopped"} 1',
       'nix_snapshotter_realise_duration_seconds_count{source="build",outcome="failed"} 1',
     ]);
-    const failures = lines.filter((line) => /^nix_snapshotter_realise_failures_total\{.* [1-9]/.test(line));
-    assert.equal(failures.length, 2);
+    const failures = lines.filter((line) => line.startsWith('nix_snapshotter_realise_failures_total'));
+    assert.deepEqual(
+      failures.filter((line) => !line.endsWith(' 0')),
+      [
+        'nix_snapshotter_realise_failures_total{cause="cache-down"} 1',
+        'nix_snapshotter_realise_failures_total{cause="Unknown"} 1',
+      ],
+    );
+    assert.ok(failures.includes('nix_snapshotter_realise_failures_total{cause="absent"} 0'));
   });
 
   it('substituters by host: no password, no path, and no more than some', () => {
