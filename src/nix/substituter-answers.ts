@@ -85,5 +85,6 @@ export function withoutCredentials(address: string): string {
 
 /** Nix repeats the addresses of caches with the user and password in them; whoever pulls reads our errors. */
 export function withoutPasswords(text: string): string {
-  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/@\s'"]*@/gi, '$1');
+  // A password may hold quotes, and an @ that somebody has not escaped.
+  return text.replaceAll(/([a-z][a-z0-9+.-]*:\/\/)[^/\s]*@/gi, '$1');
 }

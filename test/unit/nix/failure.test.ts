@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { StatusCode } from '../../../src/errors.ts';
 import { realiseFailure } from '../../../src/nix/failure.ts';
-import { substituterAnswers } from '../../../src/nix/substituter-answers.ts';
+import { substituterAnswers, withoutPasswords } from '../../../src/nix/substituter-answers.ts';
 import { RealiseLog, type RealiseRecord } from '../../../src/nix/realise-log.ts';
 
 /**
@@ -104,6 +104,18 @@ describe('failure messages', () => {
       substituters: ['https://user:secret@cache.example/a?key=secret'],
     });
     assert.deepEqual(answers, [{ substituter: 'https://cache.example/a', answer: 'has not got it' }]);
+  });
+
+  it('hides passwords with quotes and signs in them, and nothing else', () => {
+    for (const password of ["it's", 'p@ss', 'a"b', ':::']) {
+      const { message } = realiseFailure([C], exit, {
+        ...empty,
+        messages: [`error: unable to download 'https://bob:${password}@cache.example/x': no route to host`],
+      });
+      assert.ok(!message.includes(password) && message.includes('https://cache.example'), message);
+    }
+    const harmless = "https://a.example/b@c 'https://d.example' me@e.example";
+    assert.equal(withoutPasswords(harmless), harmless);
   });
 
   it('names the end of a process that said nothing', () => {
