@@ -35,10 +35,22 @@ export const METRICS = {
   build: define('info', 'nix_snapshotter_build_info', 'The program and what it runs on.', {
     labels: ['version', 'node_version'],
   }),
-  view: define('info', 'nix_snapshotter_view_info', 'How new snapshots show closures.', { labels: ['mode'] }),
-  backend: define('info', 'nix_snapshotter_nix_backend_info', 'How the Nix store is reached.', {
-    labels: ['backend'],
-  }),
+  view: define(
+    'gauge',
+    'nix_snapshotter_view_mode',
+    'How new snapshots show closures: 1 for the mode in use.',
+    {
+      labels: ['mode'],
+    },
+  ),
+  backend: define(
+    'gauge',
+    'nix_snapshotter_nix_backend',
+    'How the Nix store is reached: 1 for the way in use.',
+    {
+      labels: ['backend'],
+    },
+  ),
   ready: define('gauge', 'nix_snapshotter_ready', 'Whether Nix answered when it was last asked.'),
   problems: define(
     'gauge',

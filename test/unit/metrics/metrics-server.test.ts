@@ -10,6 +10,8 @@ import { silentLog } from '../../../src/log.ts';
 import { MetricsServer } from '../../../src/metrics/metrics-server.ts';
 import { temporaryDirectory } from '../rpc/rig.ts';
 
+const ANY = { host: '127.0.0.1', port: 0 };
+
 describe('MetricsServer', () => {
   let server: MetricsServer;
   let reason: string | undefined;
@@ -22,10 +24,7 @@ describe('MetricsServer', () => {
     log: silentLog,
   };
   before(async () => {
-    server = await MetricsServer.listen(
-      { endpoint: { host: '127.0.0.1', port: 0 }, requestTimeoutMs: 200 },
-      deps,
-    );
+    server = await MetricsServer.listen({ endpoint: ANY }, deps);
   });
   after(() => server[Symbol.asyncDispose]());
   const ask = async (path: string, init: RequestInit = {}) =>
@@ -82,8 +81,9 @@ describe('MetricsServer', () => {
   it('refuses long headers, and gives up who sends no request', async () => {
     const long = await ask('/metrics', { headers: { x: 'x'.repeat(20_000) } });
     assert.equal(long.status, 431);
+    await using impatient = await MetricsServer.listen({ endpoint: ANY, requestTimeoutMs: 200 }, deps);
     for (const begun of ['', 'GET /metrics HTTP/1.1\r\n', 'GET /metrics HTTP/1.1\r\nHost: x\r\nX: ']) {
-      const slow = connect(server.port, '127.0.0.1').on('error', () => {});
+      const slow = connect(impatient.port, ANY.host).on('error', () => {});
       slow.write(begun);
       slow.resume();
       await once(slow, 'close');
