@@ -211,12 +211,12 @@ export async function startDaemon(
   const reconciled: Reconciled = { problems: [], repairs: [...restored] };
   const doReconcile = () => reconcile({ store, layout, roots, cleanup, views, background, log }, reconciled);
   await doReconcile();
-  const repair = repairService(async (dryRun) => {
+  const repair = repairService(async (options) => {
     const { ContainerdSide } = await import('./repair/containerd-side.ts');
     const { repairState } = await import('./repair/repair.ts');
     const side = new ContainerdSide({ snapshotter: config.image_service.snapshotter }, { containerd, asked });
     const parts = { store, layout, roots, service, cleanup, containerd: side, reconcile: doReconcile, log };
-    return repairState({ dryRun }, parts);
+    return repairState(options, parts);
   });
 
   const readiness = undo.use(new Readiness(READINESS, { ask: (signal) => nix.answers(signal) }));

@@ -4,8 +4,9 @@ import type { Config } from './config/schema.ts';
 import { StatusError } from './errors.ts';
 import { createLog } from './log.ts';
 import { describeRepair } from './repair/describe.ts';
+import { mountedDirectories } from './repair/mounted-directories.ts';
 import { createRpcClient } from './rpc/client.ts';
-import { repair } from './rpc/proto.ts';
+import { repair, status } from './rpc/proto.ts';
 import { Layout } from './snapshot/layout.ts';
 import type { RepairResponse } from '../proto/gen/messages.ts';
 
@@ -58,5 +59,7 @@ async function askRunning(config: Config, dryRun: boolean): Promise<RepairRespon
 
 async function ask({ address }: Config, dryRun: boolean): Promise<RepairResponse> {
   using client = createRpcClient({ address });
-  return await client.service(repair).Repair({ dry_run: dryRun }, { timeoutMs: TIMEOUT_MS });
+  const { root } = await client.service(status).Status({});
+  const mounted = [...(await mountedDirectories(new Layout(root).snapshots))].map(BigInt);
+  return await client.service(repair).Repair({ dry_run: dryRun, mounted }, { timeoutMs: TIMEOUT_MS });
 }

@@ -998,10 +998,12 @@ export interface RepairActionInput {
 
 export interface RepairRequest {
   dry_run: boolean;
+  mounted: bigint[];
 }
 
 export interface RepairRequestInput {
   dry_run?: boolean | null;
+  mounted?: readonly bigint[] | null;
 }
 
 export interface RepairResponse {

@@ -1,13 +1,14 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 
 /**
- * The numbers of snapshots' directories that mounts use, in whatever mount namespace: of containers that run, or of anybody else.
+ * The numbers of snapshots' directories that mounts use, in each mount namespace that this process may look into: of containers that
+ * run, or of anybody else. Its own namespace is among them, where containerd mounts containers' root file systems.
  *
  * @param snapshots the parent of the directories.
  */
 export async function mountedDirectories(snapshots: string): Promise<ReadonlySet<number>> {
   const seen = new Set<string>();
-  const ids = new Set<number>();
+  const ids = new Set(idsIn(await readFile('/proc/self/mountinfo', 'utf8'), snapshots));
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const namespace = await orNothing(readlink(`/proc/${pid}/ns/mnt`));
     if (namespace === undefined || seen.has(namespace)) continue;
@@ -32,7 +33,7 @@ function idsIn(table: string, snapshots: string): readonly number[] {
   return ids;
 }
 
-/** Processes end while they are looked at. */
+/** Processes end while they are looked at, and some may not be looked at. */
 async function orNothing(reading: Promise<string>): Promise<string | undefined> {
   try {
     return await reading;

@@ -33,16 +33,19 @@ export interface RepairReport {
 type StepOf<T extends RepairStep['type']> = Extract<RepairStep, { type: T }>;
 type Executors = { readonly [T in RepairStep['type']]: (step: StepOf<T>) => Promise<void> };
 
-/**
- * Mends what is broken between the daemon, its directories and containerd, while all of them run.
- *
- * @param options.dryRun only say what would be done.
- */
+export interface RepairOptions {
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
+  /** Numbers of directories in use by mounts that this process may not see. */
+  readonly mounted: readonly number[];
+}
+
+/** Mends what is broken between the daemon, its directories and containerd, while all of them run. */
 export async function repairState(
-  { dryRun }: { readonly dryRun: boolean },
+  { dryRun, mounted }: RepairOptions,
   deps: RepairDeps,
 ): Promise<RepairReport> {
-  const facts = await gather(deps);
+  const facts = await gather(mounted, deps);
   const { steps, left } = planRepair(facts);
   const lost = steps.filter((step) => step.type === 'forget-in-containerd');
   const pullAgain = await imagesOf(lost, deps.containerd);
@@ -63,7 +66,10 @@ export async function repairState(
   return { actions, left, pull_again: pullAgain };
 }
 
-async function gather({ store, layout, roots, containerd }: RepairDeps): Promise<RepairFacts> {
+async function gather(
+  mounted: readonly number[],
+  { store, layout, roots, containerd }: RepairDeps,
+): Promise<RepairFacts> {
   const wanted = await containerd.wantedKeys().catch((error: unknown) => {
     if (error instanceof StatusError) return undefined;
     throw error;
@@ -74,7 +80,7 @@ async function gather({ store, layout, roots, containerd }: RepairDeps): Promise
     degraded: store.degraded(),
     gone: new Set(records.filter(({ id }) => !existsSync(layout.fs(id))).map(({ id }) => id)),
     kept: store.kept(),
-    mounted: await mountedDirectories(layout.snapshots),
+    mounted: new Set([...mounted, ...(await mountedDirectories(layout.snapshots))]),
     unrooted: new Set(
       records.filter(({ id, closure }) => closure !== undefined && !roots.isRooted(id)).map(({ id }) => id),
     ),

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Level } from 'level';
 import { CLOSURE_ANNOTATION } from '../../src/closure/annotations.ts';
+import { writeBrokenRoot } from '../fixtures/broken-root.ts';
 import { sandboxUnavailable } from '../sandbox/available.ts';
 import { skipWithout } from '../sandbox/components.ts';
 import { SNAPSHOTTER_ROOT, SNAPSHOTTER_SOCKET } from '../sandbox/containerd.ts';
@@ -128,6 +129,24 @@ describe('damaged state', { skip }, () => {
     await rig.snapshots.Remove({ key: 'child' });
     await rig.snapshots.Remove({ key: 'base' });
     await rig.assertEmpty();
+  });
+
+  it('1,000 snapshots of which 20 are broken: the daemon starts, names these, and serves the others', async (t) => {
+    await using rig = await DaemonRig.up({}, (node) =>
+      writeBrokenRoot(node.hostPath(SNAPSHOTTER_ROOT), 1000, 20),
+    );
+    const { problems, snapshots } = await rig.status();
+    assert.equal(problems.length, 20, problems.join('\n'));
+    assert.equal(snapshots?.degraded, 10n);
+    assert.equal((await rig.keys()).length, 990);
+    await rig.snapshots.Prepare({ key: 'on-a-whole-chain', parent: 's19' });
+    await refused(rig.snapshots.Prepare({ key: 'k', parent: 's9' }), 'DataLoss', '"s0"');
+    await rig.snapshots.Cleanup({});
+    assert.equal(rig.names('snapshots').length, 991);
+    await rig.daemon.stop();
+    const begin = performance.now();
+    await rig.daemon.start();
+    t.diagnostic(`started in ${(performance.now() - begin).toFixed(0)} ms`);
   });
 
   it('metadata files cut or filled with garbage do not keep it from starting', async () => {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { writeBrokenRoot } from '../../fixtures/broken-root.ts';
 import { closureArchive } from '../archives.ts';
 import type { Measurement } from '../measurement.ts';
 import type { Part } from '../part.ts';
@@ -18,6 +19,7 @@ const QUICK_CALLS = 1000;
 export const IDLE = 'resident when idle';
 export const AFTER_PARALLEL = `resident after ${PARALLEL} containers in parallel`;
 export const AFTER_CALLS = 'resident after 50,000 calls';
+export const BROKEN_STARTUP = 'the same with 1,000 snapshots of which 20 are broken';
 export const STARTUP = 'from start until it listens';
 
 export const memory: Part = {
@@ -30,6 +32,7 @@ export const memory: Part = {
     const calls = quick ? QUICK_CALLS : CALLS;
     return [
       ...(await measureStartup(world, rounds)),
+      ...(await measureBrokenStartup(world, rounds)),
       ...(await measureParallel(world, largest)),
       ...(await measureCalls(world, smallest, calls, quick ? `resident after ${calls} calls` : AFTER_CALLS)),
     ];
@@ -50,6 +53,26 @@ async function measureStartup(world: World, rounds: number): Promise<readonly Me
       },
     }),
   );
+  return await inRounds(cells, { part: 'f', unit: 'ms', rounds });
+}
+
+/** What is broken stays so, and so the same root serves for all rounds. */
+async function measureBrokenStartup(world: World, rounds: number): Promise<readonly Measurement[]> {
+  const servers = await startServers(world, 'broken');
+  await stopServers(servers);
+  const cells: Cell[] = [];
+  for (const server of servers.filter(({ name }) => name === world.ours.name)) {
+    await world.node.exec(['rm', '-rf', server.root]);
+    await writeBrokenRoot(world.node.hostPath(server.root), 1000, 20);
+    cells.push({
+      subject: server.name,
+      floor: false,
+      async measure() {
+        await world.node.exec(['rm', '-f', server.socket]);
+        return { [BROKEN_STARTUP]: (await world.client.startup(server)).milliseconds };
+      },
+    });
+  }
   return await inRounds(cells, { part: 'f', unit: 'ms', rounds });
 }
 

@@ -11,6 +11,7 @@ import {
 } from './boundary-operations.ts';
 import { ALL_BOUNDARIES, Faults, faultyDaemon } from './faults.ts';
 import { assertConsistent, collectGarbage, mountTable, viewsOnDisk } from './invariants.ts';
+import type { Sandbox } from '../../sandbox/sandbox.ts';
 import type { Crossing } from './orders.ts';
 import { World } from './world.ts';
 
@@ -23,62 +24,101 @@ interface Kill {
 const CONFIG = '/etc/nix-snapshotter/config.toml';
 const NOTHING = { snapshots: new Map(), images: new Set<string>(), containers: new Map() };
 
+/** What becomes of the host when the daemon dies. */
+export interface Disaster {
+  readonly name: string;
+  /** Before the daemon is started for the first time. */
+  readonly prepare?: (node: Sandbox) => Promise<void>;
+  /** While the daemon is dead. */
+  readonly strike: (world: World) => Promise<void>;
+  /** Whether containers outlive it. */
+  readonly containersLive: boolean;
+}
+
+/** The daemon dies, and nothing else. */
+export const KILL: Disaster = {
+  name: 'kill -9 of the daemon',
+  strike: () => Promise.resolve(),
+  containersLive: true,
+};
+
 /**
- * Kills the daemon at the boundaries of every operation's steps. The boundaries are those that an undisturbed run crosses.
+ * Has a disaster strike at the boundaries of every operation's steps. The boundaries are those that an undisturbed run crosses.
  *
- * @param choose which of all that were found are tried.
+ * @param choose which of all that were found are tried; the types of steps of which none is, are not looked for.
  */
-export function describeBoundaries(choose: (kills: readonly Kill[]) => readonly Kill[]): void {
-  it('at every step boundary loses nothing, leaves nothing, and no container notices', async (t) => {
-    await using world = await World.up(faultyDaemon);
+export function describeBoundaries(
+  disaster: Disaster,
+  choose: (kills: readonly Kill[]) => readonly Kill[] = (kills) => kills,
+): void {
+  it(`${disaster.name} at every step boundary loses nothing, leaves nothing, and no container notices`, async (t) => {
+    await using world = await World.up(async (node) => {
+      await disaster.prepare?.(node);
+      return await faultyDaemon(node);
+    });
     const ground = await layGround(world);
-    const run = new BoundaryRun(world, ground);
+    if (!disaster.containersLive) await world.stopTicker();
+    const run = new BoundaryRun(disaster, { world, ground });
     await collectGarbage(world);
-    const [views, mounts] = [viewsOnDisk(world), await mountTable(world)];
+    const [views, mounts] = [new Set(viewsOnDisk(world)), new Set(await mountTable(world))];
 
     const kills: Kill[] = [];
     for (const operation of BOUNDARY_OPERATIONS) {
       for (const crossing of await run.record(operation)) kills.push({ operation, crossing });
     }
-    const found = new Set(kills.map(({ crossing }) => crossing.line));
-    assert.deepEqual(
-      ALL_BOUNDARIES.filter((line) => !found.has(line)),
-      [],
-      'no operation crosses these',
-    );
+    assert.deepEqual(notIn(kills), [], 'no operation crosses these');
     const chosen = choose(kills);
     t.diagnostic(
       `${ALL_BOUNDARIES.length} boundaries in the step table, crossed ${kills.length} times by ` +
-        `${BOUNDARY_OPERATIONS.length} operations; killed at ${chosen.length}`,
+        `${BOUNDARY_OPERATIONS.length} operations; struck at ${chosen.length}`,
     );
-    const hit = new Set<string>();
+    const hit: Kill[] = [];
     for (const [operation, of] of Map.groupBy(chosen, (kill) => kill.operation)) {
-      for (const { crossing } of of) {
-        await run.kill(operation, crossing);
-        hit.add(crossing.line);
+      for (const kill of of) {
+        await run.kill(operation, kill.crossing);
+        hit.push(kill);
       }
-      await world.assertTicking();
+      if (disaster.containersLive) await world.assertTicking();
       await eventually(async () => {
-        assert.deepEqual(viewsOnDisk(world), views, operation.name);
-        assert.deepEqual(await mountTable(world), mounts, operation.name);
+        const left = [...viewsOnDisk(world)].filter((view) => !views.has(view));
+        const mounted = (await mountTable(world)).filter((mount) => !mounts.has(mount));
+        assert.deepEqual({ left, mounted }, { left: [], mounted: [] }, operation.name);
+        const ofViews = (await mountTable(world)).filter((mount) => mount.endsWith('/view'));
+        assert.equal(new Set(ofViews).size, ofViews.length, `mounted twice: ${ofViews.join(' ')}`);
+        if (disaster.containersLive) assert.equal((await mountTable(world)).length, mounts.size);
       });
     }
-    assert.deepEqual(
-      ALL_BOUNDARIES.filter((line) => !hit.has(line)),
-      [],
-      'the daemon was killed at none of these',
-    );
+    assert.deepEqual(notIn(hit), notIn(chosen), 'it struck at none of these');
   });
 }
 
+/** Of kills in the order of their operations, those at a boundary that comes after another one than in all operations before. */
+export function eachTransition(kills: readonly Kill[]): readonly Kill[] {
+  const seen = new Set<string>();
+  return kills.filter(({ operation, crossing }, index) => {
+    const before = kills[index - 1];
+    const from = before?.operation === operation ? before.crossing.line : 'begin';
+    const transition = `${from} → ${crossing.line}`;
+    return !seen.has(transition) && seen.add(transition);
+  });
+}
+
+/** The boundaries of the step table that are not among some. */
+function notIn(kills: readonly Kill[]): readonly string[] {
+  const lines = new Set(kills.map(({ crossing }) => crossing.line));
+  return ALL_BOUNDARIES.filter((line) => !lines.has(line));
+}
+
 class BoundaryRun {
+  readonly #disaster: Disaster;
   readonly #world: World;
   readonly #ground: Ground;
   readonly #faults: Faults;
   #config: string = KEEP_NOTHING;
   #runs = 0;
 
-  constructor(world: World, ground: Ground) {
+  constructor(disaster: Disaster, { world, ground }: { readonly world: World; readonly ground: Ground }) {
+    this.#disaster = disaster;
     this.#world = world;
     this.#ground = ground;
     this.#faults = new Faults(world.node);
@@ -106,11 +146,12 @@ class BoundaryRun {
       const id = await this.#begin(operation);
       this.#faults.order({ kill, ...(operation.fail === undefined ? {} : { fail: operation.fail }) });
       const outcome = operation.work(world, this.#ground, id).catch((error: unknown) => error);
-      const counted = await world.counted();
+      const counted = await this.#counted();
       assert.deepEqual(await world.snapshotter.process.ended, { code: null, signal: 'SIGKILL' });
       const error = await outcome;
       assert.ok(error === undefined || world.isDaemonDown(error), messageOf(error));
-      assert.ok((await world.counted()) >= counted);
+      assert.ok((await this.#counted()) >= counted);
+      await this.#disaster.strike(world);
       this.#faults.order({});
       await world.snapshotter.start();
       await world.retry(() => operation.work(world, this.#ground, id));
@@ -120,6 +161,10 @@ class BoundaryRun {
     } catch (error) {
       throw new Error(where, { cause: error });
     }
+  }
+
+  async #counted(): Promise<number> {
+    return this.#disaster.containersLive ? await this.#world.counted() : 0;
   }
 
   async #begin(operation: BoundaryOperation): Promise<string> {

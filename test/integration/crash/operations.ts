@@ -220,7 +220,8 @@ const stop: Maker = (world, model, random) => {
 };
 
 /** Removes what there is of a container: none, its snapshot alone, a stopped or a running one. */
-async function forget(world: World, id: string): Promise<void> {
+/** Takes away what is there of a container. */
+export async function forget(world: World, id: string): Promise<void> {
   const has = async (...list: readonly string[]) =>
     (await world.ctr(...list)).split('\n').some((line) => line.split(/\s/)[0] === id);
   if (await has('task', 'ls')) await world.ctr('task', 'rm', '--force', id);
