@@ -13,6 +13,7 @@ describe('what rules call images', () => {
     ['registry-1.docker.io:443/library/busybox:1', 'docker.io/library/busybox:1'],
     ['Registry.Corp/team/app', 'registry.corp/team/app:latest'],
     ['registry.corp:443/team/app:v1', 'registry.corp/team/app:v1'],
+    ['registry.corp:0443/team/app:v1', 'registry.corp/team/app:v1'],
     ['registry.corp:5000/team/app:v1', 'registry.corp:5000/team/app:v1'],
     [`registry.corp/team/app:v1@${DIGEST}`, `registry.corp/team/app:v1@${DIGEST}`],
     ['not a reference', 'not a reference'],
