@@ -12,7 +12,10 @@ const DOCKER_HUB: ReadonlySet<string> = new Set(['index.docker.io', 'registry-1.
 export function canonicalReference(text: string): string {
   try {
     const reference = parseReference(withoutHubAlias(text));
-    return formatReference({ ...reference, registry: reference.registry.toLowerCase().replace(/:0*443$/, '') });
+    return formatReference({
+      ...reference,
+      registry: reference.registry.toLowerCase().replace(/:0*443$/, ''),
+    });
   } catch (error) {
     if (error instanceof StatusError) return text;
     throw error;
@@ -21,7 +24,10 @@ export function canonicalReference(text: string): string {
 
 function withoutHubAlias(text: string): string {
   const slash = text.indexOf('/');
-  const host = text.slice(0, Math.max(0, slash)).toLowerCase().replace(/:0*443$/, '');
+  const host = text
+    .slice(0, Math.max(0, slash))
+    .toLowerCase()
+    .replace(/:0*443$/, '');
   return DOCKER_HUB.has(host) || host === 'docker.io' ? `docker.io${text.slice(slash)}` : text;
 }
 
