@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import * as v from 'valibot';
 import { type DaemonOfUserOptions, daemonOfUser } from './config/daemon-of-user.ts';
 import { configSchema } from './config/schema.ts';
@@ -9,6 +10,7 @@ import { failure, type Finding } from './doctor/finding.ts';
 import { type Checked, runChecks } from './doctor/run-checks.ts';
 import type { DriftFacts } from './doctor/setup-drift.ts';
 import { messageOf, StatusError } from './errors.ts';
+import { findRootlessKit } from './rootless/enter.ts';
 import { readRootlessFacts } from './rootless/facts.ts';
 import { rootlessProblems } from './rootless/problems.ts';
 import { setupDrift } from './setup/run.ts';
@@ -48,11 +50,30 @@ async function examine(options: DoctorOptions): Promise<Checked> {
     }
   };
   const checks = checksOf(
-    { config, configFile: options.config, env, user },
+    {
+      config,
+      configFile: options.config,
+      env,
+      user,
+      containerdAddress:
+        user === 0 ? config.containerd_address : inRootlessKit(config.containerd_address, env, user),
+    },
     { drift, rootlessProblems: () => rootlessProblems(readRootlessFacts(env)) },
   );
   const { findings, isLate } = await runChecks(checks, DEADLINE_MS);
   return { findings: [...unusable, ...findings], isLate };
+}
+
+/** A path of the user's containerd, as it is reached from outside of RootlessKit's namespaces; as it is where none runs. */
+function inRootlessKit(path: string, env: NodeJS.ProcessEnv, user: number): string {
+  const runtime = env['XDG_RUNTIME_DIR'] ?? `/run/user/${user}`;
+  const stateDir = env['CONTAINERD_ROOTLESS_ROOTLESSKIT_STATE_DIR'] ?? join(runtime, 'containerd-rootless');
+  try {
+    return `/proc/${findRootlessKit(stateDir).pid}/root${path}`;
+  } catch (error) {
+    if (error instanceof StatusError) return path;
+    throw error;
+  }
 }
 
 /** The daemon's configuration; one that cannot be read is a finding, and the rest is looked at with the defaults. */

@@ -9,7 +9,7 @@ import { messageOf } from '../errors.ts';
 import { nixOptions } from '../nix/configured.ts';
 import { type Commands, commandsFor } from './commands.ts';
 import { judgeContainerd } from './containerd.ts';
-import { judgeContainerdConfig } from './containerd-config.ts';
+import { judgeContainerdConfig, judgeLoaded } from './containerd-config.ts';
 import { askDaemon, type DaemonFacts, judgeDaemon } from './daemon.ts';
 import { judgeDisk, readDisk } from './disk.ts';
 import type { Finding } from './finding.ts';
@@ -32,6 +32,8 @@ export interface ChecksOptions {
   readonly env: NodeJS.ProcessEnv;
   /** User id. */
   readonly user: number;
+  /** containerd's socket as this process reaches it; of a user's containerd that is in RootlessKit's namespaces. */
+  readonly containerdAddress: string;
 }
 
 export interface ChecksDeps {
@@ -55,7 +57,7 @@ export function checksOf(options: ChecksOptions, deps: ChecksDeps): readonly Che
   });
   // Several checks are about them; each is asked once.
   const daemon = once((signal: AbortSignal) => askDaemon(config.address, signal));
-  const containerd = once(() => askContainerd(config.containerd_address, CONTAINERD_MS));
+  const containerd = once(() => askContainerd(options.containerdAddress, CONTAINERD_MS));
   const nix = once((signal: AbortSignal) => readNix(nixOptions(config), { env, isRoot, signal }));
   const drift = once(async () => await deps.drift(runningOf(await containerd())?.release));
   return [
@@ -78,13 +80,18 @@ export function checksOf(options: ChecksOptions, deps: ChecksDeps): readonly Che
       name: 'containerd',
       run: async () => {
         const answer = await containerd();
-        const facts = { address: config.containerd_address, daemonAddress: config.address, answer };
+        const facts = { address: options.containerdAddress, daemonAddress: config.address, answer };
         return judgeContainerd({ ...facts, installed: await replacedBy(answer) }, commands);
       },
     },
     {
       name: 'containerd-config',
-      run: async () => await checkContainerdConfig(config, await containerd(), await drift(), commands),
+      run: async () =>
+        isRoot
+          ? await checkContainerdConfig(config, await containerd(), await drift(), commands)
+          : orNothing(runningOf(await containerd()), (running) =>
+              judgeLoaded(running, config.address, commands),
+            ),
     },
     { name: 'setup', run: async () => judgeDrift(await drift(), commands, configFile) },
     ...(config.resolver.address === undefined

@@ -55,6 +55,24 @@ export function judgeContainerdConfig(facts: ContainerdConfigFacts, commands: Co
   return [fine('containerd-config', `containerd knows the daemon as snapshotter ${ours.name}${pods}`)];
 }
 
+/** Whether a containerd that runs has the daemon as a snapshotter, where its files cannot be read as it reads them. */
+export function judgeLoaded(
+  { plugins }: Pick<RunningContainerd, 'plugins'>,
+  address: string,
+  { restartContainerd }: Commands,
+): readonly Finding[] {
+  const ours = plugins.find(({ exports }) => exports['address'] === address);
+  if (ours !== undefined) return [fine('containerd-config', `containerd knows the daemon as ${ours.name}`)];
+  return [
+    failure('containerd-proxy-missing', {
+      what: `the containerd that runs does not know the daemon: no proxy plugin has the address ${address}`,
+      why: 'no container or image can use the daemon',
+      fix: 'docs/rootless.md shows what belongs into ~/.config/containerd/config.toml; then restart containerd',
+      commands: [restartContainerd],
+    }),
+  ];
+}
+
 interface Mend {
   readonly commands: readonly string[];
 }

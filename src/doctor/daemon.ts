@@ -128,8 +128,8 @@ function judgeState(answer: StatusResponse, commands: Commands): readonly Findin
     failure('daemon-problem', {
       what: problem,
       why: 'the daemon found it when it started, and could not repair it',
-      fix: 'do what the sentence says, then restart the daemon',
-      commands: [commands.restartDaemon],
+      fix: 'see what a repair would do, then do it; what it leaves, the sentence says how to mend',
+      commands: [`${commands.again} --repair --dry-run`, `${commands.again} --repair`],
     }),
   );
   const degraded = answer.snapshots?.degraded ?? 0n;
@@ -138,8 +138,8 @@ function judgeState(answer: StatusResponse, commands: Commands): readonly Findin
     failure('daemon-degraded', {
       what: `snapshots of the daemon are degraded: ${degraded} of their records or directories cannot be read`,
       why: 'containers and images that use them cannot start',
-      fix: 'the log names each; remove the containers and images that use them, and pull again',
-      commands: [commands.log],
+      fix: 'the log names each; see what a repair would do, then do it',
+      commands: [commands.log, `${commands.again} --repair --dry-run`, `${commands.again} --repair`],
     }),
   ];
 }

@@ -62,9 +62,11 @@ async function versionOf(
 ): Promise<NixFacts['version']> {
   try {
     const run = { program, args: ['--version'], env: environment(env), maxOutput: 4096, signal };
-    const { exitCode, stdout } = await runNix(run);
+    const { exitCode, signal: by, stdout } = await runNix(run);
     const said = stdout.trim().split('\n', 1)[0] ?? '';
-    return exitCode === 0 ? { said } : { missing: `${program} --version ends with exit status ${exitCode}` };
+    return exitCode === 0
+      ? { said }
+      : { missing: `${program} --version ends with ${by ?? `exit status ${exitCode}`}` };
   } catch (error) {
     return { missing: messageOf(error).replace(/ in PATH .*/, ' in PATH') };
   }

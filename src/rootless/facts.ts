@@ -32,7 +32,7 @@ const PROFILES = ['rootlesskit', 'usr.bin.rootlesskit', 'usr.local.bin.rootlessk
 
 /** Looks at this host, as the user who runs this process. */
 export function readRootlessFacts(env: NodeJS.ProcessEnv): RootlessFacts {
-  const { uid: id, username: name } = userInfo();
+  const { id, name } = whoRuns();
   const runtimeDirectory = env['XDG_RUNTIME_DIR'];
   return {
     user: { id, name },
@@ -53,6 +53,17 @@ export function readRootlessFacts(env: NodeJS.ProcessEnv): RootlessFacts {
     hasTun: may('/dev/net/tun', constants.R_OK | constants.W_OK),
     hasProfile: PROFILES.some((profile) => existsSync(`/etc/apparmor.d/${profile}`)),
   };
+}
+
+/** This process's user; one without a name is called by the id. */
+function whoRuns(): RootlessFacts['user'] {
+  try {
+    const { uid: id, username: name } = userInfo();
+    return { id, name };
+  } catch {
+    const id = process.getuid?.() ?? 0;
+    return { id, name: String(id) };
+  }
 }
 
 /** How many ids `/etc/subuid` or `/etc/subgid` gives a user. Source: subuid(5). */

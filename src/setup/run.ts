@@ -99,7 +99,9 @@ export async function setupDrift(
   };
   const empty = await openSession(choice, { ...deps, ...untouched });
   const manifest = await readManifest(empty);
-  const session = { ...empty, targets: targetsOf(manifest) };
+  // A user's containerd has its files in namespaces of its own.
+  const seen = targetsOf(manifest).filter((target) => deps.uid === 0 || target !== 'containerd');
+  const session = { ...empty, targets: seen };
   const { files, tokenFile, targets } = session;
   if (targets.length === 0) return { targets, files: [] };
   const token = (await files.read(tokenFile))?.text.trim() ?? hiddenToken(tokenFile);

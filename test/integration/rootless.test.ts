@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import type { Finding } from '../../src/doctor/finding.ts';
 import { StatusError } from '../../src/errors.ts';
 import { createRpcClient } from '../../src/rpc/client.ts';
 import { viewHelper } from '../../src/rpc/view-helper-proto.ts';
@@ -61,6 +62,20 @@ for (const row of await matrix(['1.7', '2.3'], ['rootless', 'nerdctl'])) {
       const [shown] = (await run(INTERLEAVED, 'sh', '-c', 'ls /nix/store | wc -l')).split('\n');
       assert.equal(Number(shown), interleaved.closure.length);
     };
+
+    it('doctor, as the user, sees through to containerd, and finds no more than the view', async () => {
+      const { stdout } = await rig.asUser([...PROGRAM, 'doctor', '--json'], { reject: false });
+      const { findings } = JSON.parse(stdout) as { readonly findings: readonly Finding[] };
+      const ids = (isGood: boolean) =>
+        findings.filter(({ level }) => (level === 'ok') === isGood).map(({ id }) => id);
+      // The cache of this node is empty: it does not say that it is one.
+      assert.deepEqual(
+        ids(false).filter((id) => id !== 'substituter-down'),
+        ['view-binds'],
+      );
+      for (const id of ['rootless', 'containerd', 'containerd-config', 'setup', 'nix'])
+        assert.ok(ids(true).includes(id), id);
+    });
 
     it('takes binds by itself, and says why', async () => {
       const { view, nix_store: store } = await rig.status();
