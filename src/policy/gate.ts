@@ -51,6 +51,11 @@ const MEASURED = { maxPaths: 50_000, ttl: 60_000 };
 /** Between a pull through the resolver or CRI and the unpacking of what it named. */
 const REMEMBERED = { max: 10_000, ttl: 3_600_000 };
 
+/** Who asked waits no longer. */
+const GIVEN_UP: ReadonlySet<string> = new Set(['Cancelled', 'DeadlineExceeded']);
+/** Where Nix does not answer: the realise says in full why, and what it brings all the same is judged then. */
+const NOTHING_KNOWN: Measure = { present: new Map(), absent: new Map(), complete: false };
+
 interface Asked {
   readonly paths: readonly StorePath[];
   readonly all: readonly StorePath[];
@@ -158,9 +163,15 @@ export class PolicyGate implements AsyncDisposable {
       );
     }
     const what = `measure the closure of ${paths[0] ?? '(no path)'}`;
-    const measure = await this.#measures.do(key, call, what);
-    if (isThere(measure)) this.#measured.set(key, measure);
-    return measure;
+    try {
+      const measure = await this.#measures.do(key, call, what);
+      if (isThere(measure)) this.#measured.set(key, measure);
+      return measure;
+    } catch (error) {
+      if (!(error instanceof StatusError) || GIVEN_UP.has(error.code)) throw error;
+      this.#deps.log.debug({ path: paths[0], error: error.message }, 'a closure cannot be measured');
+      return NOTHING_KNOWN;
+    }
   }
 
   /** The measure of what is valid now; one that began before may not know it. */

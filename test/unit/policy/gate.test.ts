@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { STORE_DIR, type StorePath } from '../../../src/closure/store-path.ts';
+import { StatusError } from '../../../src/errors.ts';
 import { silentLog } from '../../../src/log.ts';
 import { bytesOf, type Measure, type MeasureOptions, type Measures } from '../../../src/nix/measure.ts';
 import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
@@ -145,6 +146,17 @@ describe('the gate', () => {
     await assert.rejects(realise(OTHER, { also: [APP] }), isRefused('PermissionDenied', '300 B'));
     assert.equal(await readlink(link(APP)), APP);
     await assert.rejects(readlink(link(OTHER)), { code: 'ENOENT' });
+  });
+
+  it('leaves it to the realise to say why Nix does not answer, and judges what came all the same', async (t) => {
+    const rules = [{ name: 'small', action: 'deny', largerThan: 150 }] as const;
+    const { store, realise } = await open(t, { rules });
+    store.measure = async () => {
+      store.measure = SmallStore.prototype.measure.bind(store);
+      throw new StatusError('Unavailable', 'no answer');
+    };
+    await assert.rejects(realise(APP), isRefused('PermissionDenied', 'rule small denies'));
+    assert.deepEqual(store.fetches, [[APP]]);
   });
 
   it('lets nothing in that has gone before it could be judged', async (t) => {
