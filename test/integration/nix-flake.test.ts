@@ -227,7 +227,9 @@ for (const { suite, release } of [
       await waitFor(daemon, async () => (await node.exec(status, { reject: false })).exitCode === 0);
       assert.equal((await daemon.stop()).code, 0);
       const complete = `. ${path}/share/bash-completion/completions/nix2container
-        COMP_WORDS=(nix2container b) COMP_CWORD=1 _nix2container ${path}/bin/nix2container b nix2container
+        COMP_WORDS=(nix2container b)
+        COMP_CWORD=1
+        _nix2container ${path}/bin/nix2container b nix2container
         echo "\${COMPREPLY[@]}"`;
       assert.equal((await node.exec(['bash', '-euc', complete])).stdout, 'build');
     });
