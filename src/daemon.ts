@@ -77,6 +77,9 @@ const PULL_MS = 60_000;
  */
 const MEMORY = { calls: 5000, restMs: 500, highBytes: 120 * 1024 * 1024, everyMs: 10_000 } as const;
 
+/** Calls of one connection that may run beside those that wait for Nix; each takes some tens of kilobytes. */
+const OTHER_CALLS = 1000;
+
 /** How long Nix's answer counts, and how long it may take. */
 const READINESS = { freshMs: 5000, patienceMs: 3000 } as const;
 /** Serves as soon as state is reconciled: a probe that restarts the daemon must not do so because of Nix. */
@@ -247,6 +250,7 @@ export async function startDaemon(
   const server = createRpcServer({
     services: [snapshotsService(service, cleanup), diff, status, repair, health.implementation, ...optional],
     log,
+    maxCalls: config.nix.max_waiting + OTHER_CALLS,
     observe: (record) => {
       memory.called();
       observed?.rpc(record);

@@ -53,16 +53,15 @@ export class MemoryRelease implements Disposable {
     const { calls, restMs, highBytes, everyMs } = this.#options;
     const now = performance.now();
     const rests = now - this.#calledAt >= restMs;
-    if (rests) {
-      clearInterval(this.#timer);
-      this.#timer = undefined;
+    const isHigh = this.#resident() > highBytes;
+    if ((rests && this.#calls >= calls) || (isHigh && now - this.#collectedAt >= everyMs)) {
+      this.#calls = 0;
+      this.#collectedAt = now;
+      this.#collect();
     }
-    const mayAgain = now - this.#collectedAt >= everyMs;
-    const wants = rests && this.#calls >= calls;
-    if (!wants && !(mayAgain && this.#resident() > highBytes)) return;
-    this.#calls = 0;
-    this.#collectedAt = now;
-    this.#collect();
+    if (!rests || (isHigh && this.#collectedAt < this.#calledAt)) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 }
 

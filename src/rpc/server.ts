@@ -21,6 +21,8 @@ export interface RpcServerOptions {
   readonly maxMessageBytes?: number;
   /** Further ones are closed at once; unbounded unless told. */
   readonly maxConnections?: number;
+  /** Calls of one connection that run at a time; its client keeps further ones back. Unbounded unless told. */
+  readonly maxCalls?: number;
   /** Told about every finished call. */
   readonly observe?: (record: RpcRecord) => void;
 }
@@ -38,11 +40,12 @@ export interface RpcServer {
 /** A gRPC server without transport security, for unix sockets: their permissions are the access control. */
 export function createRpcServer(options: RpcServerOptions): RpcServer {
   const { services, log, maxConnections, maxMessageBytes = MAX_MESSAGE_BYTES } = options;
-  const { observe = () => undefined } = options;
+  const { observe = () => undefined, maxCalls } = options;
   const grpc = new Server({
     'grpc.max_receive_message_length': maxMessageBytes,
     'grpc.max_send_message_length': maxMessageBytes,
     'grpc.enable_channelz': 0,
+    ...(maxCalls === undefined ? {} : { 'grpc.max_concurrent_streams': maxCalls }),
   });
   for (const implementation of services) register(grpc, implementation, { log, observe, maxMessageBytes });
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());

@@ -7,8 +7,6 @@ import type { Operations } from './operations.ts';
 
 /** Pulls, runs and removes images, one after the other. */
 export interface SoakClient {
-  /** Images it has; a round takes each once. */
-  readonly images: number;
   /** One image: `turn` says which, and is never the same twice. */
   cycle(turn: number): Promise<void>;
 }
@@ -20,7 +18,6 @@ export function ctrClient(
 ): SoakClient {
   const ctr = async (...args: readonly string[]) => await rig.containerd.ctr(['-n', name, ...args]);
   return {
-    images: images.length,
     async cycle(turn) {
       const image = images[turn % images.length];
       if (image === undefined) throw new Error(`${name} has no images`);
@@ -54,7 +51,6 @@ export function criClient({
   operations: Operations;
 }): SoakClient {
   return {
-    images: paths.length,
     async cycle(turn) {
       const image = paths[turn % paths.length] ?? '';
       if (turn % 3 === 2)

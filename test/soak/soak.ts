@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Cri, IMAGE_SERVICE_CONFIG } from '../integration/support/cri.ts';
+import { Cri, type CriPod, IMAGE_SERVICE_CONFIG } from '../integration/support/cri.ts';
 import type { AvailableRow } from '../integration/support/matrix.ts';
 import { importPause } from '../integration/support/pod.ts';
 import { RESOLVER_CONFIG, useResolver } from '../integration/support/resolver-hosts.ts';
@@ -32,7 +32,7 @@ export interface SoakSetup {
 /** What a soak has found. */
 export interface SoakResult {
   readonly containerd: string;
-  /** Everything counted when each client had done each of its images once, and after the load. */
+  /** Everything counted when every image had been taken, and after the load. */
   readonly before: Census;
   readonly after: Census;
   readonly process: {
@@ -55,33 +55,21 @@ export async function soak({ row, clients: count, milliseconds, log }: SoakSetup
   await importReady(rig);
   const idle = await processFigures(rig);
   log(`containerd ${rig.containerd.version}; making images`);
-  const images = await makeImages(rig);
   await using pod = await cri.pod();
+  const clientsOf = await prepareClients(rig, { cri, pod, count });
   const warmUp = new Operations();
-  const measured = new Operations();
-  const clientsOf = async (operations: Operations): Promise<readonly SoakClient[]> =>
-    await Promise.all(
-      Array.from({ length: count }, async (_, index) => {
-        const name = `soak-${index}`;
-        if (index % (CTR_FOR_EACH_CRI + 1) !== CTR_FOR_EACH_CRI)
-          return ctrClient(rig, { name, images, operations });
-        paths[index] ??= await ownPaths(rig, name);
-        return criClient({ cri, pod, paths: paths[index], operations });
-      }),
-    );
-  const paths: (readonly string[])[] = [];
-  log('every client takes each of its images once');
+  log('warming up');
   await Promise.all(
-    (await clientsOf(warmUp)).map(async (client) => {
-      for (let turn = 0; turn < client.images; turn += 1) await client.cycle(turn);
+    clientsOf(warmUp).map(async (client, index) => {
+      for (const turn of [index, index + 1]) await client.cycle(turn);
     }),
   );
   const before = await atRest(rig);
   const beforeProcess = await processFigures(rig);
   await resetPeak(rig);
   log(`${count} clients for ${(milliseconds / 60_000).toFixed(1)} minutes`);
-  const clients = await clientsOf(measured);
-  await load(rig, { cri, clients, milliseconds, operations: measured });
+  const measured = new Operations();
+  await load(rig, { cri, clients: clientsOf(measured), milliseconds, operations: measured });
   const peak = await peakMiB(rig);
   log('waiting for rest');
   const after = await atRest(rig, before);
@@ -94,6 +82,25 @@ export async function soak({ row, clients: count, milliseconds, log }: SoakSetup
     failures: [...warmUp.failures, ...measured.failures],
     milliseconds,
   };
+}
+
+/** Makes what clients pull. Returns the clients, who tell what they do to the operations given. */
+async function prepareClients(
+  rig: Rig,
+  { cri, pod, count }: { readonly cri: Cri; readonly pod: CriPod; readonly count: number },
+): Promise<(operations: Operations) => readonly SoakClient[]> {
+  const images = await makeImages(rig);
+  const names = Array.from({ length: count }, (_, index) => `soak-${index}`);
+  const paths = new Map<string, readonly string[]>();
+  for (const [index, name] of names.entries())
+    if (index % (CTR_FOR_EACH_CRI + 1) === CTR_FOR_EACH_CRI) paths.set(name, await ownPaths(rig, name));
+  return (operations) =>
+    names.map((name) => {
+      const own = paths.get(name);
+      return own === undefined
+        ? ctrClient(rig, { name, images, operations })
+        : criClient({ cri, pod, paths: own, operations });
+    });
 }
 
 interface Load {

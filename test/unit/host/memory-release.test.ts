@@ -60,6 +60,20 @@ describe('MemoryRelease', () => {
     assert.equal(counts.collected, 1);
   });
 
+  it('collects after the last call what an earlier collection has left', async () => {
+    const { counts, memory } = counted(1_000_000, 20, 200);
+    using _ = memory;
+    counts.resident = 101;
+    while (counts.collected === 0) {
+      memory.called();
+      await sleep(5);
+    }
+    memory.called();
+    while (counts.collected === 1) await sleep(5);
+    await sleep(300);
+    assert.equal(counts.collected, 2);
+  });
+
   it("gives V8's memory back", async () => {
     using memory = new MemoryRelease({ calls: 1, restMs: 20, highBytes: 1e12, everyMs: 0 });
     let garbage: object[] | undefined = Array.from({ length: 2_000_000 }, (_, at) => ({ at }));

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
+import { silentLog } from '../../../src/log.ts';
 import { createRpcClient } from '../../../src/rpc/client.ts';
 import { createHealth } from '../../../src/rpc/health.ts';
 import { implement } from '../../../src/rpc/implementation.ts';
 import { health, snapshots } from '../../../src/rpc/proto.ts';
-import { startRig } from './rig.ts';
+import { createRpcServer } from '../../../src/rpc/server.ts';
+import { startRig, temporaryDirectory } from './rig.ts';
 
 test('close lets a running call end, takes no new one, and removes the socket', async () => {
   const started = Promise.withResolvers<void>();
@@ -75,4 +78,35 @@ test('health: Check and Watch follow the status of a service', async () => {
   assert.deepEqual((await watch.next()).value, { status: 'NOT_SERVING' });
   assert.equal((await watch.next()).done, true);
   assert.deepEqual(await client.Check({ service: 'x' }), { status: 'NOT_SERVING' });
+});
+
+test('runs no more calls of a connection than it may; the others come in turn', async () => {
+  await using directory = await temporaryDirectory();
+  const address = `${directory.path}/rpc.sock`;
+  const ends: (() => void)[] = [];
+  const service = implement(snapshots, {
+    Usage: async () => {
+      await new Promise<void>((resolve) => ends.push(resolve));
+      return { size: 1n };
+    },
+  });
+  const server = createRpcServer({ services: [service], log: silentLog, maxCalls: 2 });
+  await server.listen({ path: address });
+  using client = createRpcClient({ address });
+  const usage = async () => await client.service(snapshots).Usage({});
+  // The server's limit is known with its first answer.
+  const first = usage();
+  while (ends.length < 1) await setTimeout(1);
+  ends[0]?.();
+  await first;
+  const calls = [usage(), usage(), usage()];
+  while (ends.length < 3) await setTimeout(1);
+  await setTimeout(50);
+  assert.equal(ends.length, 3);
+  ends[1]?.();
+  while (ends.length < 4) await setTimeout(1);
+  for (const end of ends) end();
+  await Promise.all(calls);
+  client.close();
+  await server.close({ drainMs: 1000 });
 });

@@ -29,13 +29,13 @@ describe('goals of npm run soak', () => {
     for (const [change, named] of [
       [{ failures: ['ctr run: no'] }, '1 of 3'],
       [{ process: { ...process, peakMiB: 150 } }, '150.0 MiB'],
-      [{ process: { ...process, after: { ...figures, residentMiB: 126 } } }, '26.0 MiB'],
+      [{ process: { ...process, after: { ...figures, residentMiB: 136 } } }, '36.0 MiB'],
       [{ process: { ...process, after: { ...figures, descriptors: 37 } } }, '30 → 37'],
       [{ process: { ...process, after: { ...figures, threads: 16 } } }, '11 → 16'],
       [{ after: { views: 2, leases: 0 } }, 'views: 1 → 2'],
       [
-        { operations: [{ ...(GOOD.operations[0] ?? assert.fail()), longest: 20_000 }] },
-        '20.00 s at most, of 3',
+        { operations: [{ ...(GOOD.operations[0] ?? assert.fail()), longest: 60_000 }] },
+        '60.00 s at most, of 3',
       ],
     ] as const)
       assert.deepEqual(
