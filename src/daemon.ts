@@ -56,6 +56,7 @@ import { storedSubject } from './snapshot/subject.ts';
 import { Readiness } from './status/readiness.ts';
 import { statusService } from './status/service.ts';
 import { openLayerDigests } from './store-image/open-layer-digests.ts';
+import type { NodeImages } from './store-image/node-images.ts';
 import type { ResolverParts } from './store-image/open-resolver.ts';
 import type { Resolver } from './store-image/resolver.ts';
 import { UnpackGate } from './snapshot/unpack-gate.ts';
@@ -230,6 +231,7 @@ export async function startDaemon(
   const resolver = usesResolver
     ? undo.use(await resolverOf(config, layout, { nix, queue, gate, closures, log }, observed))
     : undefined;
+  const images = resolver === undefined ? undefined : await nodeImages(config, resolver);
   const inFlight = () => [...queue.inFlight(), ...(resolver?.inFlight() ?? [])];
   const holdings = new Holdings(
     { pulledRoots: layout.pulledRoots, views: [layout.views, layout.mapped] },
@@ -243,8 +245,8 @@ export async function startDaemon(
   );
   const status = statusService({ config, holdings, readiness, inFlight, nix, view: choice, reconciled });
   const imageService =
-    resolver !== undefined && config.image_service.enable
-      ? undo.use(await imageServiceOf(config, { resolver, nix, log }))
+    resolver !== undefined && images !== undefined && config.image_service.enable
+      ? undo.use(await imageServiceOf(config, { resolver, images, nix, log }))
       : undefined;
   const optional = imageService === undefined ? [] : [imageService.implementation];
   const server = createRpcServer({
@@ -260,7 +262,7 @@ export async function startDaemon(
     health.shutDown();
     await server.close({ drainMs: DRAIN_MS });
   });
-  if (config.resolver.address !== undefined && resolver !== undefined) {
+  if (config.resolver.address !== undefined && resolver !== undefined && images !== undefined) {
     const { address, deadline: deadlineMs } = config.resolver;
     const { startRegistry } = await import('./resolver/start.ts');
     const { OrdinaryLayers } = await import('./store-image/ordinary-layers.ts');
@@ -268,7 +270,7 @@ export async function startDaemon(
     undo.use(
       await startRegistry(
         { address, deadlineMs, tokenFile: layout.resolverToken },
-        { resolver, layers, log },
+        { resolver: images, layers, log },
       ),
     );
   }
@@ -327,6 +329,12 @@ async function resolverOf(
   return await openResolver(setup, { ...deps, builder, lookup, observer: observed?.observer('build') });
 }
 
+async function nodeImages(config: Config, resolver: Resolver): Promise<NodeImages> {
+  const { NodeImages: Images } = await import('./store-image/node-images.ts');
+  const { CacheLookup } = await import('./nix/cache-lookup.ts');
+  return new Images({ resolver, lookup: new CacheLookup(nixOptions(config), process) });
+}
+
 /** Without a helper's socket binds are chosen at once, not by the first container. */
 async function helpedViews(
   options: HelpedViewsOptions,
@@ -341,7 +349,12 @@ async function helpedViews(
 
 async function imageServiceOf(
   { image_service: service, containerd_address: containerd }: Config,
-  deps: { readonly resolver: Resolver; readonly nix: NixStore; readonly log: Log },
+  deps: {
+    readonly resolver: Resolver;
+    readonly images: NodeImages;
+    readonly nix: NixStore;
+    readonly log: Log;
+  },
 ): Promise<ImageService> {
   const { openImageService } = await import('./cri/open-image-service.ts');
   const { containerd_address: address = containerd, snapshotter } = service;

@@ -1,8 +1,9 @@
-import { parsePlatform } from '../image/platform.ts';
 import type { Log } from '../log.ts';
 import type { NixStore } from '../nix/store.ts';
 import { createRpcClient } from '../rpc/client.ts';
 import type { Implementation } from '../rpc/implementation.ts';
+import type { NodeImages } from '../store-image/node-images.ts';
+import { nodePlatform } from '../store-image/node-platform.ts';
 import type { Resolver } from '../store-image/resolver.ts';
 import { ImageBackend } from './backend.ts';
 import { imageServiceOf } from './image-service.ts';
@@ -23,14 +24,24 @@ export interface ImageServiceOptions {
 
 export function openImageService(
   { address, snapshotter }: ImageServiceOptions,
-  { resolver, nix, log }: { readonly resolver: Resolver; readonly nix: NixStore; readonly log: Log },
+  {
+    resolver,
+    images,
+    nix,
+    log,
+  }: {
+    readonly resolver: Resolver;
+    readonly images: NodeImages;
+    readonly nix: NixStore;
+    readonly log: Log;
+  },
 ): ImageService {
-  const platform = parsePlatform(`linux/${process.arch}`);
+  const platform = nodePlatform();
   const backend = new ImageBackend({ address });
   const containerd = createRpcClient({ address, namespace: NAMESPACE });
   const puller = new StoreImagePuller(
     { address, platform, snapshotter },
-    { resolver, nix, backend, containerd },
+    { resolver, images, nix, backend, containerd },
   );
   const readAhead = new ReadAhead({ platform }, { resolver, containerd, log });
   return {

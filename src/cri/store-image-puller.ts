@@ -10,6 +10,7 @@ import type { RpcClient } from '../rpc/client.ts';
 import type { ImageLease } from '../store-image/image-cache.ts';
 import type { StoreReference } from '../store-image/image-reference.ts';
 import { judgedImage } from '../store-image/judged-image.ts';
+import type { NodeImages } from '../store-image/node-images.ts';
 import type { Resolver } from '../store-image/resolver.ts';
 import type { ServedImage } from '../store-image/served-image.ts';
 import { servedReader } from '../store-image/served-reader.ts';
@@ -24,7 +25,8 @@ export interface PullerOptions extends ImportOptions {
 }
 
 export interface PullerDeps {
-  readonly resolver: Pick<Resolver, 'resolve' | 'judge'>;
+  readonly resolver: Pick<Resolver, 'judge'>;
+  readonly images: Pick<NodeImages, 'resolve'>;
   readonly nix: Pick<NixStore, 'valid'>;
   readonly backend: Pick<ImageBackend, 'status' | 'explain'>;
   /** containerd, in {@link NAMESPACE}. */
@@ -60,13 +62,13 @@ export class StoreImagePuller implements AsyncDisposable {
    *   containerd is away; Cancelled when the caller has gone (the realise goes on, and a retry joins it).
    */
   async pull(reference: StoreReference, signal: AbortSignal): Promise<string> {
-    const { resolver } = this.#deps;
+    const { resolver, images } = this.#deps;
     const present = await this.#find(reference, signal);
     if (present !== undefined) {
       await resolver.judge(present.paths, judgedPresent(reference, present), signal);
       return await this.#show(reference, present, signal);
     }
-    const lease = await resolver.resolve(reference.wanted, signal);
+    const lease = await images.resolve(reference.wanted, signal);
     return await this.#import(reference, lease, signal);
   }
 

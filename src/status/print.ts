@@ -2,6 +2,7 @@ import { type DaemonOfUserOptions, daemonOfUser } from '../config/daemon-of-user
 import { StatusError } from '../errors.ts';
 import { createRpcClient } from '../rpc/client.ts';
 import { status } from '../rpc/proto.ts';
+import { problemError } from '../problems/problem.ts';
 import { describeStatus } from './describe.ts';
 import { jsonOf } from './json.ts';
 
@@ -34,7 +35,11 @@ export async function printStatus({ json, watch, interval, ...options }: PrintSt
   const { address } = await daemonOfUser(options, process);
   const ask = async () => {
     using client = createRpcClient({ address });
-    return await client.service(status).Status({}, { timeoutMs: PATIENCE_MS });
+    try {
+      return await client.service(status).Status({}, { timeoutMs: PATIENCE_MS });
+    } catch (error) {
+      throw whyDown(error, address);
+    }
   };
   if (watch) {
     const { watchStatus } = await import('./watch.ts');
@@ -43,4 +48,14 @@ export async function printStatus({ json, watch, interval, ...options }: PrintSt
   }
   const answer = await ask();
   process.stdout.write(json ? `${JSON.stringify(jsonOf(answer), undefined, 2)}\n` : describeStatus(answer));
+}
+
+/** grpc-js's words for a server that is not there, without its own in front. */
+function whyDown(error: unknown, socket: string): unknown {
+  if (!(error instanceof StatusError) || error.code !== 'Unavailable') return error;
+  const reason = error.message
+    .replace(/^.*Last error: /, '')
+    .replace(/Resolution note:.*$/, '')
+    .trim();
+  return problemError('snapshotter-down', { socket, reason }, { cause: error });
 }

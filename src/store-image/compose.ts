@@ -58,6 +58,7 @@ export async function composeImage(parts: ImageParts, store: StoreFiles): Promis
     return {
       target: { descriptor, open: async () => Readable.from([bytes]) },
       blobs: new Map(blobsOf(image).map((blob) => [blob.descriptor.digest, blob])),
+      platform: parts.platform,
       closures: hasNixLayer ? [parts.closure] : [],
       async [Symbol.asyncDispose]() {},
     };

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import type { LayerClosure } from '../closure/annotations.ts';
 import type { StorePath } from '../closure/store-path.ts';
 import type { Descriptor } from '../image/descriptor.ts';
+import type { Platform } from '../image/platform.ts';
 
 /** Bytes that a registry gives out. */
 export interface ServedBlob {
@@ -16,6 +17,8 @@ export interface ServedImage extends AsyncDisposable {
   readonly target: ServedBlob;
   /** Manifests, configs and layers by digest, the target among them. */
   readonly blobs: ReadonlyMap<string, ServedBlob>;
+  /** What it runs on, as far as that was worked out from its store paths. */
+  readonly platform?: Platform;
   /** What its Nix layers name. */
   readonly closures: readonly LayerClosure[];
   /** What layers name that hold the paths too: a node that has them unpacks nothing. */

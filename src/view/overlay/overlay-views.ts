@@ -9,11 +9,13 @@ import { bootId, isOfThisBoot } from '../../host/boot.ts';
 import { diskError } from '../../host/disk-error.ts';
 import { makeDirectories } from '../../host/make-directories.ts';
 import { detachMount } from '../../host/mount.ts';
+import { mountsThatFailed } from '../../host/mount-limit.ts';
 import { isStacked } from '../../host/overlay.ts';
 import { KeyedMutex } from '../../host/mutex.ts';
 import { namesIn } from '../../host/names-in.ts';
 import { removeTree, TEMPORARY_PREFIX } from '../../host/snapshot-directory.ts';
 import type { Log } from '../../log.ts';
+import { problemError } from '../../problems/problem.ts';
 import { readEntries } from '../entries.ts';
 import type { ClosureEntry } from '../view.ts';
 import type { ClosureViews, Shown } from './closure-views.ts';
@@ -105,6 +107,9 @@ export class OverlayViews implements ClosureViews {
           await mountView(metadata, realStoreDir, view);
         }
       } catch (error) {
+        const mounts = await mountsThatFailed(error);
+        // Binds would need even more.
+        if (mounts !== undefined) throw outOfMounts(closure, mounts);
         return { refused: messageOf(error) };
       }
       if (stamp === undefined) this.#checked.delete(key);
@@ -231,4 +236,10 @@ export class OverlayViews implements ClosureViews {
     await removeTree(join(this.#directory, key));
     this.#deps.log.debug({ view }, 'removed the view of a closure that nobody uses');
   }
+}
+
+function outOfMounts(closure: LayerClosure, mounts: number): StatusError {
+  const path =
+    closure.kind === 'closure-info' ? closure.path : `${closure.paths[0] ?? 'a closure'} and others`;
+  return problemError('mount-max', { path, mounts: String(mounts) });
 }

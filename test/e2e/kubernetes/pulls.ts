@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { factsIn } from '../../integration/troubleshooting/sentence.ts';
 import { idle, pod, redis } from './objects.ts';
 import type { PodStatus, World } from './world.ts';
 
@@ -53,21 +54,32 @@ export function pulls(world: () => World): void {
     }
   });
 
-  it('a store path that no cache has: the pod says which path, what each cache answered, and what to do', async (t) => {
-    const { rig, cluster } = world();
-    await cluster.apply(pod('absent', { containers: [{ name: 'main', image: `nix:0/${ABSENT}` }] }));
-    const failed = await world().until('absent', (seen) => waiting(seen)?.reason === 'ErrImagePull');
-    const described = (await cluster.kubectl(['describe', 'pod', 'absent'])).stdout;
-    const texts = {
-      'the status of the container': waiting(failed)?.message ?? '',
-      'kubectl describe pod': described,
-      'the event': (await world().events('absent', 'Failed')).join('\n'),
-    };
-    for (const [where, text] of Object.entries(texts)) {
-      for (const part of [ABSENT, rig.cache.url, 'HTTP 404', 'push the path']) {
-        assert.ok(text.includes(part), `${part} is not in ${where}: ${text}`);
+  const told = {
+    'a store path that no cache has': { problem: 'absent', fault: undefined },
+    'a cache that asks for a login': { problem: 'login', fault: { match: '', status: 401 } },
+    'a cache that fails': { problem: 'cache-down', fault: { match: '', status: 503 } },
+  } as const;
+  for (const [what, { problem, fault }] of Object.entries(told)) {
+    it(`${what}: the pod says which path, which cache, why, and what to do, in one sentence`, async (t) => {
+      const { rig, cluster } = world();
+      const name = `${'0'.repeat(32)}-${problem}`;
+      const { url } = rig.cache;
+      const facts = problem === 'absent' ? { answers: `${url}: HTTP 404` } : { cache: url };
+      await rig.cache.setFaults(fault === undefined ? [] : [fault]);
+      try {
+        await cluster.apply(pod(problem, { containers: [{ name: 'main', image: `nix:0/${name}` }] }));
+        const failed = await world().until(problem, (seen) => waiting(seen)?.reason === 'ErrImagePull');
+        const texts = {
+          'the status of the container': waiting(failed)?.message ?? '',
+          'kubectl describe pod': (await cluster.kubectl(['describe', 'pod', problem])).stdout,
+          'the event': (await world().events(problem, 'Failed')).join('\n'),
+        };
+        for (const text of Object.values(texts))
+          factsIn(text, problem, { path: `/nix/store/${name}`, ...facts });
+        t.diagnostic(texts['the status of the container']);
+      } finally {
+        await rig.cache.setFaults([]);
       }
-    }
-    t.diagnostic(texts['the status of the container']);
-  });
+    });
+  }
 }

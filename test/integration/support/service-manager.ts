@@ -12,7 +12,7 @@ const SYSTEMCTL = `#!/bin/sh
 set -eu
 echo "$*" >> ${REQUESTS}/calls
 case $1 in
-restart | disable) ;;
+start | restart | disable) ;;
 enable | daemon-reload) exit ;;
 *) exit 1 ;;
 esac
@@ -36,7 +36,7 @@ export class ServiceManager {
     readonly node: Sandbox;
     readonly containerd: Containerd;
     readonly environment: Readonly<Record<string, string>>;
-    /** Restarts of further units, by their names. */
+    /** Starts of further units, by their names. */
     readonly others?: Readonly<Record<string, () => Promise<void>>>;
   }) {
     this.#node = deps.node;

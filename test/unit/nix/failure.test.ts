@@ -157,6 +157,77 @@ describe('failure messages', () => {
     assert.match(message, /no cache has it/);
   });
 
+  const cache = 'http://127.0.0.1:8301';
+  const DEPENDENCY = '/nix/store/q89isr287wvcj8hgd7rliazrbfid0svr-busybox';
+  /** What Nix 2.26 and 2.34 say; the first sentence of what a client is told. */
+  const said: readonly [what: string, messages: readonly string[], code: StatusCode, sentence: string][] = [
+    [
+      'an archive that is cut short with status 200',
+      [
+        `error: unable to download '${cache}/nar/1.nar': HTTP error 200 (curl error: Transferred a partial file)`,
+      ],
+      'DataLoss',
+      `${C} (its dependency ${DEPENDENCY}) cannot be fetched: the archive of ${DEPENDENCY} in the cache ${cache} is missing, ` +
+        'damaged or cut short (HTTP error 200 (curl error: Transferred a partial file)); remove it there, push the path again, ' +
+        'then pull again',
+    ],
+    [
+      'an archive that is shorter than its description says',
+      [`error: NAR for '${C}' fetched from '${cache}' is incomplete`],
+      'DataLoss',
+      `${C} cannot be fetched: the archive of ${C} in the cache ${cache} is missing, damaged or cut short ` +
+        `(NAR for '${C}' fetched from '${cache}' is incomplete); remove it there, push the path again, then pull again`,
+    ],
+    [
+      'a store that is read-only',
+      ['error: remounting /nix/store writable: Invalid argument'],
+      'FailedPrecondition',
+      `${C} cannot be fetched from ${cache}: the Nix store is read-only; make it writable (mount -o remount,rw /nix), then pull again`,
+    ],
+    [
+      'a database that is read-only',
+      ['error: creating directory "/nix/var/nix/temproots": Read-only file system'],
+      'FailedPrecondition',
+      `${C} cannot be fetched from ${cache}: the Nix store is read-only; make it writable (mount -o remount,rw /nix), then pull again`,
+    ],
+    [
+      'a daemon that does not run',
+      ["error: cannot connect to socket at '/nix/var/nix/daemon-socket/socket': Connection refused"],
+      'Unavailable',
+      `${C} cannot be fetched from ${cache}: nobody answers on the socket of the Nix daemon ` +
+        "(socket at '/nix/var/nix/daemon-socket/socket': Connection refused); start it (systemctl start nix-daemon), then pull again",
+    ],
+  ];
+  for (const [what, messages, code, sentence] of said) {
+    it(`says so of ${what}`, () => {
+      const downloads = new Map([[`${cache}/nar/1.nar`, DEPENDENCY]]);
+      const record = { ...empty, substituters: [], messages, downloads };
+      const error = realiseFailure([C], exit, record, { configured: [cache] });
+      assert.equal(error.code, code);
+      assert.equal(error.message.split(' [troubleshooting: ')[0], sentence);
+    });
+  }
+
+  const refused = `warning: ignoring substitute for '${C}' from '${cache}', as it's not signed by any of the keys in 'trusted-public-keys'`;
+  it('tells a path without a signature from one that the wrong key signed', () => {
+    const record = { ...empty, substituters: [cache], messages: [refused] };
+    const unsigned = realiseFailure([C], exit, record, { signers: [] }).message;
+    assert.ok(
+      unsigned.startsWith(`${C} cannot be fetched: in the cache ${cache} it has no signature;`),
+      unsigned,
+    );
+    const wrong = realiseFailure([C], exit, record, { signers: ['a-1', 'b-1'] }).message;
+    assert.ok(wrong.includes(`in the cache ${cache} its signature (a-1 and b-1) is by no key`), wrong);
+  });
+
+  it('tells a cache that Nix did not ask from one that has not got it', () => {
+    const record = { ...empty, unknownPaths: [C] };
+    const { message } = realiseFailure([C], exit, record, { configured: [cache], unasked: [cache] });
+    assert.ok(
+      message.startsWith(`${C} cannot be fetched: Nix remembers that the cache ${cache} had not got it`),
+    );
+  });
+
   it('calls damaged content data loss', () => {
     const messages = [`error: hash mismatch importing path '${C}';`];
     assert.equal(realiseFailure([C], exit, { ...empty, messages }).code, 'DataLoss');
