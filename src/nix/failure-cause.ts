@@ -72,7 +72,8 @@ function damagedArchive(message: string, record: RealiseRecord): FailureCause {
     kind: 'damaged-archive',
     cache: cache === undefined ? undefined : ownerOf(cache, record.substituters),
     path: (url === undefined ? undefined : record.downloads.get(url)) ?? STORE_PATH.exec(message)?.[0],
-    reason: failed?.reason ?? message.replace(/^error: /, ''),
+    reason:
+      failed?.reason ?? message.replace(/^error: /, '').replaceAll(/ (?:for|fetched from) '[^']*'/g, ''),
   };
 }
 

@@ -215,8 +215,8 @@ export class NixStoreCli implements NixStore, Measures {
    * The substituters, and the HTTP status that each answers with for the first unknown path. Nix takes 401, 403 and 404 all for
    * "has not got it" and tells them apart only in its debug log, which would be too much for a whole closure.
    */
-  async #diagnose({ unknownPaths }: RealiseRecord, options: RealiseOptions): Promise<Partial<RealiseRecord>> {
-    const path = unknownPaths.map(parseStorePath).find((parsed) => parsed !== undefined);
+  async #diagnose(record: RealiseRecord, options: RealiseOptions): Promise<Partial<RealiseRecord>> {
+    const path = record.unknownPaths.map(parseStorePath).find((parsed) => parsed !== undefined);
     if (path === undefined) return {};
     const log = new RealiseLog();
     const timeout = AbortSignal.timeout(DIAGNOSIS_MS);
@@ -234,7 +234,8 @@ export class NixStoreCli implements NixStore, Measures {
       this.#log.debug({ path, error }, 'cannot ask Nix which substituter answered what');
     }
     const { httpStatus, substituters } = log.record();
-    return { httpStatus, substituters };
+    // Whom the realise has asked a Nix that remembers misses does not ask again.
+    return { httpStatus, substituters: [...new Set([...record.substituters, ...substituters])] };
   }
 
   async #rootAll(paths: readonly StorePath[], root: string, signal: AbortSignal | undefined): Promise<void> {

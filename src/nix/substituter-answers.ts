@@ -55,9 +55,11 @@ export function substituterAnswers(record: RealiseRecord): readonly SubstituterA
       const answer = 'has the description but not the archive (nar)';
       answers.set(ownerOf(gone, answers.keys()), { answer });
     }
-    const refused = refusesSignature(message) ? blamedIn(message) : undefined;
-    if (refused !== undefined)
-      answers.set(ownerOf(refused, answers.keys()), { answer: 'has it, signed by no trusted key' });
+    const blamed = blamedIn(message);
+    if (blamed !== undefined) {
+      const how = refusesSignature(message) ? 'signed by no trusted key' : 'but not as it says';
+      answers.set(ownerOf(blamed, answers.keys()), { answer: `has it, ${how}` });
+    }
   }
   return [...answers].map(([substituter, answer]) => ({
     substituter: withoutCredentials(substituter),

@@ -33,7 +33,9 @@ export async function explainFailure(
     const [first] = unknown;
     if (first === undefined) return record;
     const { httpStatus, substituters } = await diagnose([first], LEVEL.debug, stop, deps);
-    return { ...record, unknownPaths: unknown, httpStatus, substituters };
+    // Whom the realise has asked a Nix that remembers misses does not ask again.
+    const asked = new Set([...record.substituters, ...substituters]);
+    return { ...record, unknownPaths: unknown, httpStatus, substituters: [...asked] };
   } catch (error) {
     deps.log.debug({ path: outputs[0], error }, 'cannot ask Nix which substituter answered what');
     return record;

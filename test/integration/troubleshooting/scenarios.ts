@@ -149,7 +149,7 @@ export const SCENARIOS = {
   },
 } as const satisfies { readonly [Id in ProblemId]?: (world: World) => Promise<Broken> };
 
-/** Doubles a tree of mounts as often as it fits in, then half of it, and so on. */
+/** Doubles a tree of mounts up to 65,519 in all, then adds such trees as they fit in, then smaller ones. */
 const FILL_MOUNTS = `
 mkdir -p ${FILLED}
 mount -t tmpfs filled ${FILLED}
@@ -158,7 +158,7 @@ cd ${FILLED}
 mkdir 0 all
 mount --bind 0 0
 n=0
-while [ $n -lt 16 ]; do
+while [ $n -lt 14 ]; do
   mkdir $((n + 1))
   mount --bind $((n + 1)) $((n + 1))
   mkdir $((n + 1))/a $((n + 1))/b

@@ -102,10 +102,10 @@ export class World {
     return file;
   }
 
-  /** Gives Nix another nix.conf. */
+  /** Gives Nix another nix.conf, which a process of Nix's that is kept would use only later. */
   async nixConf(...lines: readonly string[]): Promise<void> {
-    const { node, cache } = this.rig;
-    await configureNix(node, { substituters: [cache], lines: ['download-attempts = 1', ...lines] });
+    await this.#writeNixConf(lines);
+    await this.rig.restartSnapshotter();
   }
 
   async configure(further = '', deadline = '2m'): Promise<void> {
@@ -151,10 +151,15 @@ export class World {
     await cache.setFaults([]);
     await this.stopNixDaemon();
     await node.sh(`mount -o remount,rw,size=${NIX_SIZE} /nix; rm -rf /root/.cache/nix /etc/nix/netrc`);
-    await this.nixConf();
+    await this.#writeNixConf();
     if (this.#isConfigured) await this.rig.configure(config());
     else if (!snapshotter.process.running) await snapshotter.start();
     this.#isConfigured = false;
+  }
+
+  async #writeNixConf(lines: readonly string[] = []): Promise<void> {
+    const { node, cache } = this.rig;
+    await configureNix(node, { substituters: [cache], lines: ['download-attempts = 1', ...lines] });
   }
 
   async down(): Promise<void> {

@@ -176,7 +176,7 @@ describe('failure messages', () => {
       [`error: NAR for '${C}' fetched from '${cache}' is incomplete`],
       'DataLoss',
       `${C} cannot be fetched: the archive of ${C} in the cache ${cache} is missing, damaged or cut short ` +
-        `(NAR for '${C}' fetched from '${cache}' is incomplete); remove it there, push the path again, then pull again`,
+        `(NAR is incomplete); remove it there, push the path again, then pull again`,
     ],
     [
       'a store that is read-only',
