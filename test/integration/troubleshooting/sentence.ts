@@ -10,10 +10,13 @@ export type Facts = Readonly<Record<string, string>>;
  * @returns all facts, as they stand in the text.
  */
 export function factsIn(text: string, problem: ProblemId, known: Facts): Facts {
+  const named = new Set<string>();
   const parts = PROBLEMS[problem].sentence.split(/\{(\w+)\}/).map((part, at) => {
     if (at % 2 === 0) return RegExp.escape(part);
+    if (named.has(part)) return `\\k<${part}>`;
+    named.add(part);
     const value = known[part];
-    return value === undefined ? `(?<${part}>[^\\n"]+?)` : `(?<${part}>${RegExp.escape(value)})`;
+    return `(?<${part}>${value === undefined ? '[^\\n"]+?' : RegExp.escape(value)})`;
   });
   const found = new RegExp(`${parts.join('')} \\[troubleshooting: ${problem}[\\];]`).exec(text);
   assert.ok(found, `the sentence of ${problem} with ${JSON.stringify(known)} is not in: ${text}`);
