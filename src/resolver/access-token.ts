@@ -36,12 +36,12 @@ async function readToken(file: string): Promise<string | undefined> {
   throw new StatusError('FailedPrecondition', `${file}: not a token; remove it and restart the daemon`);
 }
 
-/** Undefined where somebody else was faster. The file appears whole. */
+/** Undefined where somebody else was faster. The file appears whole, after a loss of power too. */
 async function makeToken(file: string): Promise<string | undefined> {
   const token = randomBytes(32).toString('hex');
   const draft = `${file}.${randomUUID()}`;
   try {
-    await writeFile(draft, `${token}\n`, { mode: 0o600 });
+    await writeFile(draft, `${token}\n`, { mode: 0o600, flush: true });
     await link(draft, file);
     return token;
   } catch (error) {

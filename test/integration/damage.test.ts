@@ -26,6 +26,18 @@ describe('damaged state under containerd, beside a container that runs', { skip 
   const load = (image: string) => world.ctr('image', 'import', '--snapshotter', 'nix', world.archive(image));
   const run = (image: string) =>
     world.ctr('run', '--rm', '--snapshotter', 'nix', image, 'once', 'sh', '-c', 'test -e /bin/busybox');
+  const greet = () =>
+    world.ctr(
+      'run',
+      '--rm',
+      '--snapshotter',
+      'nix',
+      NIX,
+      'once',
+      'sh',
+      '-c',
+      'test -e /nix/store/*greeter*/bin',
+    );
   const path = (name: string) => world.node.hostPath(`${world.snapshotter.root}/${name}`);
   const status = () => world.direct(({ status: service }) => service.Status({}));
   const doctor = async (...flags: readonly string[]): Promise<ExecResult> =>
@@ -54,12 +66,14 @@ describe('damaged state under containerd, beside a container that runs', { skip 
     await world.snapshotter.stop();
     await world.node.sh(`
       cut -d ' ' -f 5 /proc/self/mountinfo | grep '^${world.snapshotter.root}/views/' | xargs -n 1 umount -l
+      : what was not synced of the metadata is not there, of all but the view of the container that runs
+      rm -r ${world.snapshotter.root}/views/*/*/root/nix/store/*greeter*
       echo another > /run/boot-id; mount --bind /run/boot-id /proc/sys/kernel/random/boot_id`);
     await world.snapshotter.start();
     await eventually(async () =>
       assert.match((await status()).repairs.join(), /views were not mounted, as after a start of the host/),
     );
-    await world.retry(async () => void (await run(NIX)));
+    await world.retry(async () => void (await greet()));
     await whole();
   });
 

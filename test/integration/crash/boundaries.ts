@@ -31,6 +31,8 @@ export interface Disaster {
   readonly prepare?: (node: Sandbox) => Promise<void>;
   /** While the daemon is dead. */
   readonly strike: (world: World) => Promise<void>;
+  /** Tables of the daemon's configuration file. */
+  readonly config?: string;
   /** Whether containers outlive it. */
   readonly containersLive: boolean;
 }
@@ -78,7 +80,13 @@ export function describeBoundaries(
         await run.kill(operation, kill.crossing);
         hit.push(kill);
       }
-      if (disaster.containersLive) await world.assertTicking();
+      if (disaster.containersLive) {
+        await world.assertTicking();
+      } else {
+        // What was torn may look whole to the run that found it.
+        await world.snapshotter.restart();
+        await run.record(operation);
+      }
       await eventually(async () => {
         const left = [...viewsOnDisk(world)].filter((view) => !views.has(view));
         const mounted = (await mountTable(world)).filter((mount) => !mounts.has(mount));
@@ -168,7 +176,7 @@ class BoundaryRun {
   }
 
   async #begin(operation: BoundaryOperation): Promise<string> {
-    const config = `${operation.config ?? ''}${KEEP_NOTHING}`;
+    const config = `${operation.config ?? ''}${KEEP_NOTHING}${this.#disaster.config ?? ''}`;
     const world = this.#world;
     if (config !== this.#config) {
       await world.node.writeFile(CONFIG, config);

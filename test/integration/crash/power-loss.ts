@@ -20,6 +20,8 @@ const COMMIT_INTERVAL = 3600;
 export const POWER_LOSS: Disaster = {
   name: 'loss of power',
   containersLive: false,
+  // It has a secret on disk, made once, without which it does not start.
+  config: '[resolver]\naddress = "127.0.0.1:7373"\n',
   async prepare(node) {
     await node.exec(['mkdir', '-p', IMAGES, SNAPSHOTTER_ROOT]);
     const image = node.hostPath(`${IMAGES}/0`);
