@@ -3,6 +3,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { DEFAULT_CONFIG_PATH } from '../src/config/load.ts';
 import { messageOf, StatusError } from '../src/errors.ts';
+import { printable } from '../src/printable.ts';
 import { LOG_LEVELS } from '../src/log.ts';
 import { VERSION } from '../src/version.ts';
 
@@ -253,6 +254,6 @@ const parser = yargs(hideBin(process.argv))
 try {
   await parser.parseAsync();
 } catch (error) {
-  process.stderr.write(`nix-snapshotter: ${messageOf(error)}\n`);
+  process.stderr.write(`nix-snapshotter: ${printable(messageOf(error))}\n`);
   process.exitCode = error instanceof StatusError && error.code === 'InvalidArgument' ? 2 : 1;
 }

@@ -20,18 +20,27 @@ export type StatusCode =
   | 'Unavailable'
   | 'DataLoss';
 
+/** Longest message, and how much of its end is kept: what it names may be of any length. */
+const MAX_MESSAGE = 8192;
+const KEPT_END = 1024;
+
 /**
  * The one error class that crosses module borders: a code a client can act on, and a message that names
- * the key, path or file, the cause and, where there is one, the next step.
+ * the key, path or file, the cause and, where there is one, the next step. One that is too long is cut in its middle.
  */
 export class StatusError extends Error {
   override readonly name = 'StatusError';
   readonly code: StatusCode;
 
   constructor(code: StatusCode, message: string, options?: { cause?: unknown }) {
-    super(message, options);
+    super(bounded(message), options);
     this.code = code;
   }
+}
+
+function bounded(message: string): string {
+  if (message.length <= MAX_MESSAGE) return message;
+  return `${message.slice(0, MAX_MESSAGE - KEPT_END)} … ${message.slice(-KEPT_END)}`.toWellFormed();
 }
 
 /** The message of anything that was thrown. */

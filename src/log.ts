@@ -1,4 +1,5 @@
 import { destination, pino } from 'pino';
+import { printable } from './printable.ts';
 
 /** Structured log, as pino's: `log.info({key}, 'text')`. Levels: see CONTRIBUTING.md, "Log levels". */
 export interface Log {
@@ -11,9 +12,15 @@ export interface Log {
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** JSON lines on stderr, written synchronously so that the last line before a crash is not lost. */
+/**
+ * JSON lines on stderr, written synchronously so that the last line before a crash is not lost. A line can be shown on a terminal: what
+ * JSON leaves of control characters is escaped as JSON escapes the others.
+ */
 export function createLog(level: LogLevel): Log {
-  return pino({ level, base: null, timestamp: isoTime }, destination({ dest: 2, sync: true }));
+  return pino(
+    { level, base: null, timestamp: isoTime, hooks: { streamWrite: printable } },
+    destination({ dest: 2, sync: true }),
+  );
 }
 
 /** A log that keeps nothing. */

@@ -1,4 +1,5 @@
 import { messageOf, StatusError, type StatusCode } from '../errors.ts';
+import { printable } from '../printable.ts';
 
 /** Numbers of the gRPC status codes: https://grpc.github.io/grpc/core/md_doc_statuscodes.html */
 const NUMBERS: Readonly<Record<StatusCode, number>> = {
@@ -49,11 +50,11 @@ export function toStatusError(thrown: unknown): StatusError {
 }
 
 /**
- * A message that can be sent: well-formed Unicode, and cut in its middle when too long. The end stays, because
+ * A message that can be sent: well-formed Unicode that a terminal can show, and cut in its middle when too long. The end stays, because
  * containerd reads the class of an error (`: not found`) there (`errdefs/pkg/errgrpc`).
  */
 export function wireMessage(message: string): string {
-  const text = message.toWellFormed();
+  const text = printable(message.toWellFormed());
   if (Buffer.byteLength(text) <= MAX_MESSAGE_BYTES) return text;
   const end = text.slice(-KEPT_END_CHARACTERS);
   const room = MAX_MESSAGE_BYTES - Buffer.byteLength(end) - Buffer.byteLength(' … ');

@@ -1,6 +1,6 @@
 import type { RE2JS } from 're2js';
-import { messageOf, StatusError } from '../../errors.ts';
 import type { SnapshotRecord } from '../../metadata/schema.ts';
+import type { ExpressionLimits } from '../../store-image/expressions.ts';
 import { parseFilter, type Selector } from './parse.ts';
 
 export type Predicate = (record: SnapshotRecord) => boolean;
@@ -36,24 +36,15 @@ export async function compileFilters(filters: readonly string[]): Promise<Predic
   return (record) => parsed.some((selectors) => selectors.every((selector) => matches(selector, record)));
 }
 
+/** A filter may name some tens of snapshots. */
+export const FILTER_LIMITS: ExpressionLimits = { length: 4096, repetitions: 100, instructions: 20_000 };
+
 /** Compiled with RE2's semantics: linear in time, so that a hostile expression cannot stall the daemon. */
-async function compileExpressions(selectors: readonly Selector[]): Promise<Map<string, RE2JS>> {
-  const compiled = new Map<string, RE2JS>();
-  const wanted = selectors.filter((selector) => selector.operator === '~=');
-  if (wanted.length === 0) return compiled;
-  const { RE2JS } = await import('re2js');
-  for (const { value } of wanted) {
-    try {
-      compiled.set(value, RE2JS.compile(value));
-    } catch (error) {
-      throw new StatusError(
-        'InvalidArgument',
-        `filters: ${JSON.stringify(value)} is not a regular expression: ${messageOf(error)}: invalid argument`,
-        { cause: error },
-      );
-    }
-  }
-  return compiled;
+async function compileExpressions(selectors: readonly Selector[]): Promise<ReadonlyMap<string, RE2JS>> {
+  const texts = selectors.filter(({ operator }) => operator === '~=').map(({ value }) => value);
+  if (texts.length === 0) return new Map();
+  const { compileExpressions: compile } = await import('../../store-image/expressions.ts');
+  return await compile(texts, 'filters', undefined, FILTER_LIMITS);
 }
 
 function fieldOf(record: SnapshotRecord, path: readonly string[]): string | undefined {

@@ -47,8 +47,16 @@ describe('compileFilters', () => {
   it('refuses a bad expression', async () => {
     await assert.rejects(matching('name~=/(/'), {
       code: 'InvalidArgument',
-      message: /is not a regular expression/,
+      message: /is no regular expression/,
     });
+  });
+  it('refuses an expression that is compiled to too much, in no time', async () => {
+    for (const [expression, message] of [
+      ['a{101}', /repeats by \{n\} 101 times: 100 in all is the limit/],
+      ['a'.repeat(4097), /has 4097 characters: 4096 is the limit/],
+      [`(${'a'.repeat(900)}){50}`, /is compiled to \d+ instructions: 20000 is the limit/],
+    ] as const)
+      await assert.rejects(matching(`name~=/${expression}/`), { code: 'InvalidArgument', message });
   });
   it('takes linear time for an expression made to backtrack', async () => {
     const matches = await compileFilters(['name~=/^(a+)+$/']);

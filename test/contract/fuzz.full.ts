@@ -1,0 +1,3 @@
+import { describeFuzzing } from './fuzz/describe.ts';
+
+describeFuzzing(600);
