@@ -11,14 +11,16 @@ const MAX_MARKER = 4096;
  * Lists a layer for `recoverClosure`: nothing when it has no `nix/store` for mount points, else the marker, what is below `nix/store`, and
  * the rest, each directory before what is in it. Synchronous and lazy: for an ordinary layer it costs one look-up. Links
  * are never followed. An entry of kind `other` ends a list that is too long.
+ *
+ * @param most so many entries are listed.
  */
-export function* scanLayer(fs: string): Generator<ListedEntry, void> {
+export function* scanLayer(fs: string, most = MAX_ENTRIES): Generator<ListedEntry, void> {
   const nix = join(fs, 'nix');
   const store = join(nix, 'store');
   const stats = isDirectory(nix) ? lstatSync(store, { throwIfNoEntry: false }) : undefined;
   if (stats?.isDirectory() !== true || !mayHoldMountPoints(stats.mode)) return;
   yield* marker(fs);
-  let left = MAX_ENTRIES;
+  let left = most;
   for (const entry of storeThenRest(fs)) {
     left -= 1;
     yield left < 0 ? { path: entry.path, kind: 'other' } : entry;

@@ -126,6 +126,10 @@ describe('the closure of a layer at Commit', () => {
     });
   }
 
+  it('is an ordinary layer with a marker that is too long', async () => {
+    assert.equal(await closureOf({}, marked(`${INFO}${' '.repeat(4096)}`)), undefined);
+  });
+
   it('is found without labels, also where one says that the layer holds its store paths', async () => {
     const recovered = { closure: info, source: 'recovered' };
     assert.deepEqual(await closureOf({}, marked(INFO)), recovered);

@@ -33,3 +33,15 @@ it('a layer that holds a link or an empty directory of the store is an ordinary 
   await chmod(store, HELD_STORE_MODE);
   assert.equal(recoverClosure(scanLayer(fs)), undefined);
 });
+
+it('a layer with more entries than are looked at is an ordinary layer', async (t) => {
+  const fs = await mkdtemp(join(tmpdir(), 'scan-layer-'));
+  t.after(() => rm(fs, { recursive: true }));
+  for (const name of ['a', 'b', 'c'])
+    await mkdir(join(fs, 'nix', 'store', `${NAME}${name}`), { recursive: true });
+  const entries = [...scanLayer(fs)].length;
+  assert.equal(entries, 4);
+  assert.notEqual(recoverClosure(scanLayer(fs, entries)), undefined);
+  assert.equal(recoverClosure(scanLayer(fs, entries - 1)), undefined);
+  assert.equal([...scanLayer(fs, 2)].length, 3);
+});
