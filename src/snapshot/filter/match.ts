@@ -37,7 +37,7 @@ export async function compileFilters(filters: readonly string[]): Promise<Predic
 }
 
 /** A filter may name some tens of snapshots. */
-export const FILTER_LIMITS: ExpressionLimits = { length: 4096, repetitions: 100, instructions: 20_000 };
+export const FILTER_LIMITS: ExpressionLimits = { length: 4096, repetitions: 50, instructions: 20_000 };
 
 /** Compiled with RE2's semantics: linear in time, so that a hostile expression cannot stall the daemon. */
 async function compileExpressions(selectors: readonly Selector[]): Promise<ReadonlyMap<string, RE2JS>> {
