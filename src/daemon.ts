@@ -364,7 +364,7 @@ async function imageServiceOf(
 async function openRoot(layout: Layout, deps: OpenMetadataDeps): Promise<OpenMetadata> {
   try {
     refuseGoRoot(layout.root);
-    for (const directory of [layout.root, layout.snapshots, layout.gcRoots]) {
+    for (const directory of [layout.root, layout.metadata, layout.snapshots, layout.gcRoots]) {
       await makeDirectories(directory, 0o700);
     }
     const names = await readdir(layout.snapshots);

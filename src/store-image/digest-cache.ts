@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { Level } from 'level';
 import * as v from 'valibot';
 import { errnoOf, messageOf } from '../errors.ts';
+import { makeDirectories } from '../host/make-directories.ts';
 import type { Log } from '../log.ts';
 
 const LayerSchema = v.strictObject({
@@ -98,6 +99,7 @@ export class DigestCache implements AsyncDisposable {
   }
 
   async #load(): Promise<Level> {
+    await makeDirectories(this.#options.directory, 0o700);
     const db: Level = new Level(this.#options.directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
     await db.open();
     this.#count = (await db.keys().all()).length;

@@ -1,4 +1,5 @@
 import { StatusError } from '../../errors.ts';
+import { printable } from '../../printable.ts';
 import { FilterSyntaxError, Scanner, type Token } from './scan.ts';
 
 /** `present` asks only whether the field is there; the others compare with `value`. */
@@ -76,8 +77,6 @@ function invalid(text: string, error: FilterSyntaxError): StatusError {
   const char = input[error.at];
   const after = input.slice(error.at + 1, error.at + 200).join('');
   const place = char === undefined ? `[${before}]` : `[${before} >|${char}|< ${after}]`;
-  return new StatusError(
-    'InvalidArgument',
-    `filters: parse error: ${place}: ${error.message}: invalid argument`,
-  );
+  const said = printable(`${place}: ${error.message}`).replaceAll('\n', String.raw`\n`);
+  return new StatusError('InvalidArgument', `filters: parse error: ${said}: invalid argument`);
 }
