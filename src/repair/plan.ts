@@ -28,15 +28,17 @@ export function planRepair(facts: RepairFacts): RepairPlan {
     left.push(
       'containerd does not answer: start it and run this again, for it may know snapshots that are lost',
     );
+  const parents = new Map(records.map(({ key, parent }) => [key, parent] as const));
   const broken = brokenKeys(facts);
   for (const [key, id] of idsOf(facts)) {
     if (!broken.has(key) || !mounted.has(id)) continue;
     left.push(
       `${shownName(key)} is damaged, and a container that runs uses it: delete the container and run this again`,
     );
-    for (const name of withAncestors(key, records)) broken.delete(name);
+    for (const name of withAncestors(key, parents)) broken.delete(name);
   }
-  const leavesFirst = [...broken].toSorted((one, other) => depth(other, records) - depth(one, records));
+  const depths = new Map([...broken].map((key) => [key, withAncestors(key, parents).size] as const));
+  const leavesFirst = [...broken].toSorted((one, other) => (depths.get(other) ?? 0) - (depths.get(one) ?? 0));
   const steps: RepairStep[] = [];
   for (const key of leavesFirst) {
     const client = clientName(key);
@@ -103,23 +105,14 @@ function isDegraded(key: string, { degraded }: RepairFacts): boolean {
   return degraded.some((record) => record.key === key);
 }
 
-function withAncestors(key: string, records: readonly SnapshotRecord[]): readonly string[] {
-  const chain = [key];
-  for (
-    let name = parentOf(key, records);
-    name !== '' && !chain.includes(name);
-    name = parentOf(name, records)
-  )
-    chain.push(name);
+/** A snapshot and all below it; ends whatever the parents say. */
+function withAncestors(key: string, parents: ReadonlyMap<string, string>): ReadonlySet<string> {
+  const chain = new Set([key]);
+  for (const name of chain) {
+    const parent = parents.get(name) ?? '';
+    if (parent !== '') chain.add(parent);
+  }
   return chain;
-}
-
-function depth(key: string, records: readonly SnapshotRecord[]): number {
-  return withAncestors(key, records).length;
-}
-
-function parentOf(key: string, records: readonly SnapshotRecord[]): string {
-  return records.find((record) => record.key === key)?.parent ?? '';
 }
 
 function shownName(key: string): string {

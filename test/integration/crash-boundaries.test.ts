@@ -17,10 +17,9 @@ const LOSSES = [
 
 /** `crash-boundaries.full.ts` has every boundary of every operation. */
 describe('a crash', { skip }, () => {
-  describeBoundaries(KILL, eachTransition);
-  describeBoundaries(POWER_LOSS, (kills) =>
-    kills.filter(
-      ({ operation, crossing }) => LOSSES.includes(operation.name) && crossing.line.startsWith('after'),
-    ),
-  );
+  describeBoundaries(KILL, { choose: eachTransition });
+  describeBoundaries(POWER_LOSS, {
+    operations: LOSSES,
+    choose: (kills) => kills.filter(({ crossing }) => crossing.line.startsWith('after')),
+  });
 });
