@@ -115,6 +115,8 @@ export async function startDaemon(
   const observed = config.metrics.address === undefined ? undefined : await observedMetrics();
   const onCollection = observed?.collection.bind(observed);
   const nix = undo.use(openNixStore(nixOptions(config), { log, env: process.env, onCollection }));
+  const served = Promise.withResolvers<Resolver | undefined>();
+  const isNeeded = async (root: string) => (await (await served.promise)?.isNeeded(root)) ?? false;
   const ungated = new RealiseQueue(
     {
       concurrency: config.nix.concurrency,
@@ -122,7 +124,7 @@ export async function startDaemon(
       maxWaiting: config.nix.max_waiting,
       graceMs: config.gc.grace,
     },
-    { store: nix, log, observer: observed?.observer('realise') },
+    { store: nix, log, observer: observed?.observer('realise'), isNeeded },
   );
   undo.defer(() => ungated.close());
   const background = new Background(log);
@@ -228,9 +230,11 @@ export async function startDaemon(
   const diff = diffService({ gate: new UnpackGate({ store, layout, roots }), containerd });
   const memory = undo.use(new MemoryRelease(MEMORY));
   const usesResolver = config.resolver.address !== undefined || config.image_service.enable;
+  const isInUse: ResolverParts['isInUse'] = (closure) => roots.holds(closure);
   const resolver = usesResolver
-    ? undo.use(await resolverOf(config, layout, { nix, queue, gate, closures, log }, observed))
+    ? undo.use(await resolverOf(config, layout, { nix, queue, gate, closures, isInUse, log }, observed))
     : undefined;
+  served.resolve(resolver);
   const images = resolver === undefined ? undefined : await nodeImages(config, resolver);
   const inFlight = () => [...queue.inFlight(), ...(resolver?.inFlight() ?? [])];
   const holdings = new Holdings(

@@ -2,7 +2,7 @@ import type { StorePath } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type FetchSlot, FetchSlots } from './fetch-slots.ts';
-import { KeptRoots } from './kept-roots.ts';
+import { KeptRoots, type KeptRootsDeps } from './kept-roots.ts';
 import { closureKey, describeUnfinished, type RealiseInFlight, RealiseJob } from './realise-job.ts';
 import type { RealiseObserver } from './realise-observer.ts';
 import type { NixStore } from './store.ts';
@@ -23,6 +23,8 @@ export interface RealiseQueueDeps {
   readonly store: Pick<NixStore, 'realise' | 'removeRoot'>;
   readonly log: Log;
   readonly observer?: RealiseObserver | undefined;
+  /** See {@link KeptRootsDeps}. */
+  readonly isNeeded?: KeptRootsDeps['isNeeded'];
 }
 
 export interface RealiseCall {

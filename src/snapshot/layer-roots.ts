@@ -4,6 +4,7 @@ import type { ClosureCheck } from '../closure/closure-check.ts';
 import type { StorePath } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
+import { rootTarget } from '../nix/daemon/root-target.ts';
 import type { GcRoots } from '../nix/gc-roots.ts';
 import type { RetiredRoots } from '../nix/retired-roots.ts';
 import type { RealiseCall } from '../nix/realise-queue.ts';
@@ -57,6 +58,13 @@ export class LayerRoots {
   /** Looks at the disk as well: who removes links by hand does not tell us. */
   isRooted(id: number): boolean {
     return this.#rooted.has(id) && this.#deps.gcRoots.has(id);
+  }
+
+  /** Whether a root keeps a closure: that of a snapshot, or one that is kept for the grace period. */
+  async holds(closure: LayerClosure): Promise<boolean> {
+    const { gcRoots } = this.#deps;
+    const { path } = rootTarget(pathsOf(closure));
+    return (await gcRoots.list()).some((id) => gcRoots.read(id)?.target === path);
   }
 
   /**

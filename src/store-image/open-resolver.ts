@@ -9,7 +9,7 @@ import type { PolicyGate } from '../policy/gate.ts';
 import type { AdmittingQueue } from '../policy/gated-queue.ts';
 import { BuiltPaths, type BuildPolicy } from './built-paths.ts';
 import { PulledRoots } from './pulled-roots.ts';
-import { Resolver } from './resolver.ts';
+import { Resolver, type ResolverDeps } from './resolver.ts';
 
 export interface ResolverSetup {
   readonly deadlineMs: number;
@@ -28,6 +28,7 @@ export interface ResolverParts {
   /** Undefined where everything is let in. */
   readonly gate: PolicyGate | undefined;
   readonly closures: ClosureReader;
+  readonly isInUse: ResolverDeps['isInUse'];
   readonly log: Log;
   /** Told of builds. */
   readonly observer?: RealiseObserver | undefined;
@@ -41,7 +42,7 @@ export async function openResolver(
   await makeDirectories(directory, 0o700);
   const roots = new PulledRoots({ directory });
   const built = new BuiltPaths({ policy, graceMs }, { ...deps, builder, roots });
-  for (const { link, since } of await roots.found(graceMs)) {
+  for (const { link, since } of await roots.found()) {
     const root = PulledRoots.buildRoot(link);
     if (root === undefined) deps.queue.keepFound(link, since);
     else built.keepFound(root, since);

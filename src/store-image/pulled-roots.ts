@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { lstat, readdir, rm } from 'node:fs/promises';
+import { lstat, lutimes, readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type StorePath, storePathName } from '../closure/store-path.ts';
-import { errnoOf } from '../errors.ts';
+import { parseStorePath, STORE_DIR, type StorePath, storePathName } from '../closure/store-path.ts';
 
 const FLAKE_PREFIX = 'flake-';
 
@@ -43,21 +42,23 @@ export class PulledRoots {
     return derivation === undefined ? undefined : join(dirname(link), derivation);
   }
 
-  /**
-   * Links that an earlier run of the daemon left, and since when (milliseconds since 1970); without those that are older than
-   * `graceMs`, which are removed.
-   */
-  async found(graceMs: number): Promise<readonly FoundRoot[]> {
+  /** The path that a link was made for; undefined for several, and for what a flake evaluates to. */
+  static pathOf(link: string): StorePath | undefined {
+    return parseStorePath(join(STORE_DIR, basename(link)));
+  }
+
+  /** Notes now as the time of the last use on a link. */
+  async noteUse(link: string): Promise<void> {
+    const now = new Date();
+    await lutimes(link, now, now);
+  }
+
+  /** Links that an earlier run of the daemon left, and when they were used last, in milliseconds since 1970. */
+  async found(): Promise<readonly FoundRoot[]> {
     const found: FoundRoot[] = [];
     for (const name of await readdir(this.#directory)) {
       const link = join(this.#directory, name);
-      try {
-        const { mtimeMs } = await lstat(link);
-        if (Date.now() - mtimeMs < graceMs) found.push({ link, since: mtimeMs });
-        else await rm(link, { force: true });
-      } catch (error) {
-        if (errnoOf(error) !== 'ENOENT') throw error;
-      }
+      found.push({ link, since: (await lstat(link)).mtimeMs });
     }
     return found;
   }

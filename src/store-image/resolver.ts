@@ -26,7 +26,7 @@ import { parseNix2container } from './nix2container-json.ts';
 import { judgedImage } from './judged-image.ts';
 import { openStoredImages } from './open-stored-images.ts';
 import { pathImage } from './path-image.ts';
-import type { PulledRoots } from './pulled-roots.ts';
+import { PulledRoots } from './pulled-roots.ts';
 import type { Wanted } from './reference.ts';
 import type { ServedImage } from './served-image.ts';
 import { storedImage } from './stored-image.ts';
@@ -45,7 +45,9 @@ export interface ResolverDeps {
   readonly queue: Pick<AdmittingQueue, 'realiseForLater'>;
   /** Undefined where everything is let in. */
   readonly gate: PolicyGate | undefined;
-  readonly roots: Pick<PulledRoots, 'link'>;
+  readonly roots: Pick<PulledRoots, 'link' | 'noteUse'>;
+  /** Whether a GC root of a snapshot keeps a closure. */
+  readonly isInUse: (closure: LayerClosure) => Promise<boolean>;
   readonly log: Log;
 }
 
@@ -154,6 +156,28 @@ export class Resolver implements AsyncDisposable {
     if (gate === undefined || paths.length === 0) return;
     const admission = await gate.enter(paths, { image }, { signal, deadlineMs: this.#deadlineMs });
     admission[Symbol.dispose]();
+  }
+
+  /**
+   * Whether a root of what was pulled is needed on: an image whose layers are in use is pulled again whether or not a cache has it.
+   * If so, the time is noted on it.
+   */
+  async isNeeded(root: string): Promise<boolean> {
+    const { nix, roots, isInUse } = this.#deps;
+    const path = PulledRoots.pathOf(root);
+    if (path === undefined || !(await nix.valid([path])).has(path)) return false;
+    const subject: Subject = { image: undefined, also: [path] };
+    const signal = AbortSignal.timeout(this.#deadlineMs);
+    using lease = await this.#images.use(path, (unwanted) => this.#open(path, subject, unwanted), signal);
+    const { closures, held = [], inputs = [] } = lease.image;
+    for (const closure of [...closures, ...held]) {
+      // A path that is run as it is has the root of its snapshot.
+      if (namedPaths(closure).includes(path) || !(await isInUse(closure))) continue;
+      await roots.noteUse(root);
+      if (inputs.length > 0) await this.#realise(inputs, subject, { signal });
+      return true;
+    }
+    return false;
   }
 
   /** The builds that go on; what is realised is in the queue. */

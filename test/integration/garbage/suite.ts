@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
+import { basename } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { configureNix } from '../../fixtures/nix-config.ts';
 import { type Footprint, footprint } from '../support/footprint.ts';
 import { startGarbageCollector } from '../support/garbage-collector.ts';
-import { forget, type GreeterClosure, GREETING, greeterClosure } from '../support/greeter.ts';
+import { forget, type GreeterClosure, GREETING, greeterClosure, ownImage } from '../support/greeter.ts';
 import type { AvailableRow } from '../support/matrix.ts';
 import { printed } from '../support/printed.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from '../support/resolver-hosts.ts';
@@ -96,6 +97,27 @@ export function garbageSuite(row: AvailableRow, cycles: number): void {
       assert.notDeepEqual((await footprint(rig)).roots, kept, 'the one that was used last');
       await rig.configure(configWith('1ms'));
       await nothingIsLeft();
+    });
+
+    it('keeps an archive that an image in use was read from, so that it is pulled again with the cache offline', async () => {
+      await rig.configure(configWith('1s'));
+      const file = await ownImage(rig, made, 'localhost/archived:1');
+      const archive = (await rig.node.exec(['nix-store', '--add', file])).stdout;
+      const archived = `nix:0${archive}`;
+      const usedAt = async () =>
+        (await rig.node.exec(['stat', '-c', '%Y', `${rig.snapshotter.root}/pulled/${basename(archive)}`]))
+          .stdout;
+      await nerdctl('pull', '--quiet', archived);
+      const pulledAt = await usedAt();
+      await eventually(async () => assert.notEqual(await usedAt(), pulledAt));
+      await rig.node.exec(COLLECT);
+      {
+        await using _ = await offline();
+        await nerdctl('pull', '--quiet', archived);
+      }
+      await nerdctl('rmi', '--force', archived);
+      await nothingIsLeft();
+      assert.equal((await rig.node.exec(['test', '-e', archive], { reject: false })).exitCode, 1);
     });
 
     it('keeps nothing after its last use where the file system of the store is short of space', async () => {

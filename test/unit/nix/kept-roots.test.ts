@@ -8,6 +8,11 @@ const GRACE_MS = 60_000;
 describe('KeptRoots', () => {
   let kept: KeptRoots;
   let removed: string[];
+  let needed: Set<string>;
+  const pass = async (milliseconds: number) => {
+    mock.timers.tick(milliseconds);
+    await new Promise(setImmediate);
+  };
 
   beforeEach(() => {
     mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1e12 });
@@ -18,21 +23,34 @@ describe('KeptRoots', () => {
         return Promise.resolve();
       },
     };
-    kept = new KeptRoots({ graceMs: GRACE_MS }, { store, log: silentLog });
+    needed = new Set();
+    const isNeeded = async (root: string) => needed.has(root);
+    kept = new KeptRoots({ graceMs: GRACE_MS }, { store, isNeeded, log: silentLog });
   });
   afterEach(() => {
     kept.close();
     mock.timers.reset();
   });
 
-  it('counts the grace period from when a root was needed last', () => {
+  it('counts the grace period from when a root was needed last', async () => {
     kept.keep('/r/new', 'a');
     kept.keep('/r/old', 'b', Date.now() - GRACE_MS + 1000);
     kept.keep('/r/future', 'c', Date.now() + 10 * GRACE_MS);
-    mock.timers.tick(1000);
+    await pass(1000);
     assert.deepEqual(removed, ['/r/old']);
-    mock.timers.tick(GRACE_MS - 1000);
+    await pass(GRACE_MS - 1000);
     assert.deepEqual(removed, ['/r/old', '/r/new', '/r/future']);
+  });
+
+  it('keeps on what is needed, and asks again after the next grace period', async () => {
+    kept.keep('/r/1', 'a');
+    needed.add('/r/1');
+    await pass(GRACE_MS);
+    assert.deepEqual([removed, kept.roots()], [[], ['/r/1']]);
+    assert.equal(await kept.releaseOld(0), 0);
+    needed.clear();
+    await pass(GRACE_MS);
+    assert.deepEqual([removed, kept.roots()], [['/r/1'], []]);
   });
 
   it('releases before their time those that nobody has needed for some time', async () => {

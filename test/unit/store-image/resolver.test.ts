@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { lstatSync, lutimesSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+import type { LayerClosure } from '../../../src/closure/annotations.ts';
 import { LAYERED_PATHS_ANNOTATION, layeredAnnotations } from '../../../src/closure/layered.ts';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import { StatusError } from '../../../src/errors.ts';
@@ -22,6 +24,7 @@ describe('an archive whose layers hold their store paths', () => {
   let top = '';
   let asked: (readonly StorePath[])[];
   let refuse: StatusError | undefined;
+  let inUse: LayerClosure | undefined;
 
   before(async () => {
     top = mkdtempSync(join(tmpdir(), 'resolver-'));
@@ -41,7 +44,8 @@ describe('an archive whose layers hold their store paths', () => {
 
   const open = () =>
     new Resolver({ deadlineMs: 60_000 }, {
-      nix: { realStoreDir: async () => top },
+      nix: { realStoreDir: async () => top, valid: async (paths: readonly StorePath[]) => new Set(paths) },
+      isInUse: async (closure: LayerClosure) => isDeepStrictEqual(closure, inUse),
       queue: {
         realiseForLater: async (paths: readonly StorePath[]) => {
           asked.push(paths);
@@ -68,6 +72,20 @@ describe('an archive whose layers hold their store paths', () => {
     asked = [];
     using _ = await resolver.resolveNeeded(WANTED, never, 60_000);
     assert.deepEqual(asked, [[ARCHIVE]]);
+  });
+
+  it('is needed, and so rooted, as long as one of its layers is in use', async () => {
+    await using resolver = open();
+    const root = join(top, 'pulled', NAME);
+    mkdirSync(join(top, 'pulled'));
+    symlinkSync(ARCHIVE, root);
+    lutimesSync(root, 0, 0);
+    assert.equal(await resolver.isNeeded(root), false);
+    assert.equal(lstatSync(root).mtimeMs, 0);
+    inUse = { kind: 'closure-info', path: LIST };
+    assert.equal(await resolver.isNeeded(root), true);
+    assert.ok(Date.now() - lstatSync(root).mtimeMs < 60_000);
+    assert.equal(await resolver.isNeeded(join(top, 'pulled', 'flake-0')), false);
   });
 
   it('is not served before the closure is there, while Nix goes on', async () => {
