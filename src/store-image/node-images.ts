@@ -17,7 +17,7 @@ export interface NodeImagesDeps {
 }
 
 /** A node with room for mounts is not looked at for every request of a pull: a look reads a line for each mount. */
-const CHECKED_MS = 2000;
+const CHECKED_MS = 250;
 /** How long nix.conf is waited for, which only makes an error's text better, in milliseconds. */
 const PATIENCE_MS = 5000;
 

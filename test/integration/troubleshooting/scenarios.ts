@@ -2,13 +2,12 @@ import assert from 'node:assert/strict';
 import type { ProblemId } from '../../../src/problems/definitions.ts';
 import { eventually } from '../support/rig.ts';
 import { factsIn } from './sentence.ts';
-import type { World } from './world.ts';
+import { FILLED, type World } from './world.ts';
 
 /** A cache that nobody serves. */
 const DEAD_CACHE = 'http://127.0.0.1:9';
 /** Well-formed, and nobody's. */
 const OTHER_KEY = `other-1:${Buffer.alloc(32).toString('base64')}`;
-const FILLED = '/tmp/filled';
 /** What is free of the Nix store's disk when it is "full", in KiB: Nix needs a little to be asked at all. */
 const LEFT_KIB = 1024;
 

@@ -14,6 +14,8 @@ import { ServiceManager } from '../support/service-manager.ts';
 const NIX_SIZE = '400m';
 const EXPRESSION = `${inside.project}/test/fixtures/greeters.nix`;
 const NAMES = '/tmp/greeters.json';
+/** Where mounts are made until there is no room for more. */
+export const FILLED = '/tmp/filled';
 /** `e_machine` of ELF: AArch64, x86-64. */
 const FOREIGN_MACHINE = process.arch === 'arm64' ? String.raw`\x3e\x00` : String.raw`\xb7\x00`;
 const DAEMON_SOCKET = '/nix/var/nix/daemon-socket/socket';
@@ -150,6 +152,7 @@ export class World {
     const { node, cache, snapshotter } = this.rig;
     await cache.setFaults([]);
     await this.stopNixDaemon();
+    await node.sh(`! mountpoint --quiet ${FILLED} || umount -l ${FILLED}`);
     await node.sh(`mount -o remount,rw,size=${NIX_SIZE} /nix; rm -rf /root/.cache/nix /etc/nix/netrc`);
     await this.#writeNixConf();
     if (this.#isConfigured) await this.rig.configure(config());
