@@ -48,7 +48,8 @@ export class ContainerdSide {
       try {
         return await this.#wantedKeys();
       } catch (error) {
-        const isAway = error instanceof StatusError && error.code === 'Unavailable';
+        // It says so by Unavailable, or by Unknown and the words of its client.
+        const isAway = error instanceof StatusError && ['Unavailable', 'Unknown'].includes(error.code);
         if (!isAway || performance.now() > deadline) throw error;
         await sleep(RETRY_MS);
       }

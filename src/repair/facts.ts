@@ -12,8 +12,10 @@ export interface RepairFacts {
   readonly mounted: ReadonlySet<number>;
   /** Ids of records whose closure has no GC root. */
   readonly unrooted: ReadonlySet<number>;
-  /** The keys by which containerd asks for its snapshots; undefined when it does not answer. */
+  /** The keys by which containerd asks for its snapshots; undefined when it does not say. */
   readonly wanted: ReadonlySet<string> | undefined;
+  /** Why it does not. */
+  readonly unanswered?: string;
 }
 
 /** A snapshot as containerd's clients name it. */

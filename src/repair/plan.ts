@@ -22,11 +22,12 @@ export interface RepairPlan {
 
 /** Plans what brings the daemon, its directories and containerd together again. What is healthy, or in use, is in no step. */
 export function planRepair(facts: RepairFacts): RepairPlan {
-  const { records, kept, mounted, unrooted, wanted } = facts;
+  const { records, kept, mounted, unrooted, wanted, unanswered } = facts;
   const left: string[] = [];
   if (wanted === undefined)
     left.push(
-      'containerd does not answer: start it and run this again, for it may know snapshots that are lost',
+      `containerd does not answer${unanswered === undefined ? '' : ` (${unanswered})`}: start it and run this again, for it may know ` +
+        'snapshots that are lost',
     );
   const parents = new Map(records.map(({ key, parent }) => [key, parent] as const));
   const broken = brokenKeys(facts);

@@ -70,10 +70,14 @@ async function gather(
   mounted: readonly number[],
   { store, layout, roots, containerd }: RepairDeps,
 ): Promise<RepairFacts> {
-  const wanted = await containerd.wantedKeys().catch((error: unknown) => {
-    if (error instanceof StatusError) return undefined;
-    throw error;
-  });
+  let wanted: ReadonlySet<string> | undefined;
+  let unanswered = '';
+  try {
+    wanted = await containerd.wantedKeys();
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error;
+    unanswered = error.message;
+  }
   const records = store.list();
   return {
     records,
@@ -85,6 +89,7 @@ async function gather(
       records.filter(({ id, closure }) => closure !== undefined && !roots.isRooted(id)).map(({ id }) => id),
     ),
     wanted,
+    unanswered,
   };
 }
 
