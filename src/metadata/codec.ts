@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { parseStorePath, type StorePath } from '../closure/store-path.ts';
+import { messageOf, StatusError } from '../errors.ts';
 import type { SnapshotRecord, StoredClosure } from './schema.ts';
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
@@ -39,6 +40,19 @@ function storedClosure({
   return unchecked === undefined ? closure : { ...closure, unchecked };
 }
 
+function checked(text: string): v.InferOutput<typeof schema> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new StatusError('DataLoss', messageOf(cause), { cause });
+  }
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  const [issue] = result.issues;
+  throw new StatusError('DataLoss', `${v.getDotPath(issue) ?? 'the whole'}: ${issue.message}`);
+}
+
 /** The stored form of a record; its key is the database's key and not repeated. */
 export function encodeRecord(record: SnapshotRecord): string {
   const { key: _, labels, ownMountPoints, ...rest } = record;
@@ -50,9 +64,13 @@ export function encodeRecord(record: SnapshotRecord): string {
   });
 }
 
-/** Reads what {@link encodeRecord} wrote. Throws an Error that says what is wrong with it. */
+/**
+ * Reads what {@link encodeRecord} wrote.
+ *
+ * @throws StatusError DataLoss that says what is wrong with it.
+ */
 export function decodeRecord(key: string, text: string): SnapshotRecord {
-  const { v: _, labels, usage, closure, view, ownMountPoints, ...rest } = v.parse(schema, JSON.parse(text));
+  const { v: _, labels, usage, closure, view, ownMountPoints, ...rest } = checked(text);
   return {
     key,
     ...rest,

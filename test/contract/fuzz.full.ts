@@ -1,3 +1,3 @@
 import { describeFuzzing } from './fuzz/describe.ts';
 
-describeFuzzing(600);
+describeFuzzing({ seconds: 600, seed: Math.floor(Math.random() * 2 ** 32) });

@@ -3,9 +3,16 @@ import { it } from 'node:test';
 import { fuzz } from '../../fuzz/fuzz.ts';
 import { TARGETS } from '../../fuzz/targets.ts';
 
-/** All targets at the same time, for so long; the seed is printed, and `npm run fuzz -- --seed` repeats it. */
-export function describeFuzzing(seconds: number): void {
-  const seed = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+export interface Fuzzing {
+  /** All targets at the same time, for so long. */
+  readonly seconds: number;
+  /** Printed; `npm run fuzz -- --seed` repeats it. */
+  readonly seed: number;
+}
+
+/** Feeds all parsers; FUZZ_SEED takes the place of the seed. */
+export function describeFuzzing({ seconds, seed: given }: Fuzzing): void {
+  const seed = Number(process.env['FUZZ_SEED'] ?? given);
   it(`parsers take any bytes, or refuse them in words: ${seconds} s`, async (t) => {
     t.diagnostic(`FUZZ_SEED=${seed}`);
     const results = await fuzz({ targets: Object.keys(TARGETS), seconds, seed });
