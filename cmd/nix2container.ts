@@ -5,7 +5,7 @@ import { hideBin } from 'yargs/helpers';
 import type { StorePath } from '../src/closure/store-path.ts';
 import { messageOf } from '../src/errors.ts';
 import { UsageError } from '../src/image/usage-error.ts';
-import { cleanText } from '../src/nix/log-line.ts';
+import { cleanText } from '../src/printable.ts';
 import { VERSION } from '../src/version.ts';
 
 const EXIT_FAILURE = 1;

@@ -10,6 +10,7 @@ import { failure, type Finding } from './doctor/finding.ts';
 import { type Checked, runChecks } from './doctor/run-checks.ts';
 import type { DriftFacts } from './doctor/setup-drift.ts';
 import { messageOf, StatusError } from './errors.ts';
+import { printable } from './printable.ts';
 import { findRootlessKit } from './rootless/enter.ts';
 import { readRootlessFacts } from './rootless/facts.ts';
 import { rootlessProblems } from './rootless/problems.ts';
@@ -28,7 +29,9 @@ export interface DoctorOptions extends DaemonOfUserOptions {
  */
 export async function doctorCommand(options: DoctorOptions): Promise<void> {
   const { findings, isLate } = await examine(options);
-  const text = options.json ? `${JSON.stringify({ findings }, undefined, 2)}\n` : describeFindings(findings);
+  const text = options.json
+    ? `${printable(JSON.stringify({ findings }, undefined, 2))}\n`
+    : describeFindings(findings);
   await new Promise((written) => process.stdout.write(text, written));
   process.exitCode = findings.some(({ level }) => level === 'error') ? 1 : 0;
   // A check that hangs in a system call would hold the process.

@@ -5,6 +5,7 @@ import { StatusError } from './errors.ts';
 import { createLog } from './log.ts';
 import { describeRepair } from './repair/describe.ts';
 import { mountedDirectories } from './repair/mounted-directories.ts';
+import { printable } from './printable.ts';
 import { createRpcClient } from './rpc/client.ts';
 import { repair, status } from './rpc/proto.ts';
 import { Layout } from './snapshot/layout.ts';
@@ -28,7 +29,7 @@ export async function repairCommand(options: RepairOptions): Promise<void> {
   const config = await daemonOfUser(options, process);
   const answer = await askRunning(config, options.dryRun);
   const text = options.json
-    ? `${JSON.stringify(answer, undefined, 2)}\n`
+    ? `${printable(JSON.stringify(answer, undefined, 2))}\n`
     : describeRepair(answer, options.dryRun);
   await new Promise((written) => process.stdout.write(text, written));
   const failed = answer.actions.some(({ error }) => error !== '');

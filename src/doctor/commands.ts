@@ -1,3 +1,5 @@
+import { printable } from '../printable.ts';
+
 /** Commands that fixes are made of, for this host's daemon and containerd. */
 export interface Commands {
   readonly restartDaemon: string;
@@ -35,7 +37,15 @@ export function commandsFor(options: {
   };
 }
 
-/** A text as one word of a POSIX shell. */
+/**
+ * A text as one word of a shell: what a terminal would act on is written as escapes (bash, zsh, busybox, ksh; POSIX.1-2024, 2.2.4).
+ */
 export function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
+  if (printable(text).replaceAll('\n', '') === text) return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  const bytes = [...Buffer.from(text)].map((byte) => {
+    const char = String.fromCodePoint(byte);
+    return /[\w@%+=:,./ -]/.test(char) ? char : `\\${byte.toString(8).padStart(3, '0')}`;
+  });
+  return `$'${bytes.join('')}'`;
 }

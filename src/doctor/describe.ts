@@ -1,3 +1,4 @@
+import { cleanText, printable } from '../printable.ts';
 import type { Finding } from './finding.ts';
 
 /** Findings as text for a person, the worst last, where a terminal ends. */
@@ -8,9 +9,11 @@ export function describeFindings(findings: readonly Finding[]): string {
 }
 
 function describe({ id, level, what, why, fix, commands }: Finding): string {
-  const head = `${level.padEnd(8)} ${printable(what)} [${id}]\n`;
+  const head = `${level.padEnd(8)} ${cleanText(what)} [${id}]\n`;
   if (level === 'ok') return head;
-  const lines = [`why: ${printable(why)}`, `fix: ${printable(fix)}`, ...commands.map((one) => `  # ${one}`)];
+  // A command with something left out would be another one.
+  const shown = commands.map((command) => `  # ${printable(command).replaceAll('\n', String.raw`\n`)}`);
+  const lines = [`why: ${cleanText(why)}`, `fix: ${cleanText(fix)}`, ...shown];
   return `${head}${lines.map((line) => `         ${line}\n`).join('')}`;
 }
 
@@ -20,9 +23,4 @@ function summary(findings: readonly Finding[]): string {
   if (errors + warnings === 0) return 'nothing is wrong here';
   const plural = (number: number, noun: string) => `${number} ${noun}${number === 1 ? '' : 's'}`;
   return `${plural(errors, 'error')}, ${plural(warnings, 'warning')}`;
-}
-
-/** Names come from the host: what would move a terminal's cursor is left out. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}+/gu, ' ');
 }

@@ -2,7 +2,7 @@ import { type StatusCode, StatusError } from '../errors.ts';
 import { PROBLEMS } from '../problems/definitions.ts';
 import { nextStepOf, problemError } from '../problems/problem.ts';
 import { causeOf, type FailureCause } from './failure-cause.ts';
-import { cleanText } from './log-line.ts';
+import { cleanText } from '../printable.ts';
 import type { RealiseRecord } from './realise-log.ts';
 import {
   type SubstituterAnswer,

@@ -1,3 +1,5 @@
+import { cleanText } from '../printable.ts';
+
 /**
  * One line of `--log-format internal-json`, or one message of a daemon. Verbosity levels and the numbers of activity and result types:
  * nix `src/libutil/include/nix/util/logging.hh`.
@@ -54,17 +56,6 @@ export function parseLogLine(line: string): LogLine | undefined {
   if (action === 'result') return { kind: action, id, type, fields };
   return undefined;
 }
-
-/** Text fit for an error message or a log: no terminal escapes, no control characters, one line. */
-export function cleanText(text: string): string {
-  return text.replaceAll(ESCAPES, '').replaceAll(CONTROLS, ' ').replaceAll(/ {2,}/g, ' ').trim();
-}
-
-/** CSI sequences (colours, cursor) and OSC sequences (titles, links): ECMA-48, xterm control sequences. */
-const ESC = String.fromCodePoint(0x1b);
-const BEL = String.fromCodePoint(0x07);
-const ESCAPES = new RegExp(`${ESC}(?:\\[[0-9;?]*[ -/]*[@-~]|\\][^${BEL}${ESC}]*(?:${BEL}|${ESC}\\\\))`, 'g');
-const CONTROLS = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
 
 /** A text that Nix says, as a message; undefined when nothing is left of it without escapes. */
 export function messageLine(line: string): LogLine | undefined {

@@ -1,4 +1,5 @@
-import { ACTIVITY, cleanText, LEVEL, type LogLine, parseLogLine, RESULT } from './log-line.ts';
+import { cleanText } from '../printable.ts';
+import { ACTIVITY, LEVEL, type LogLine, parseLogLine, RESULT } from './log-line.ts';
 import type { RealiseProgress, ReceivedListener } from './store.ts';
 
 /** What is kept of a Nix run's messages to explain a failure; bounded whatever Nix prints. */

@@ -1,5 +1,5 @@
 import type { RepairResponse } from '../../proto/gen/messages.ts';
-import { cleanText } from '../nix/log-line.ts';
+import { cleanText } from '../printable.ts';
 
 /** A repair as text for a person, ending in a newline. */
 export function describeRepair(

@@ -1,5 +1,5 @@
 import type { Realise, StatusResponse } from '../../proto/gen/messages.ts';
-import { cleanText } from '../nix/log-line.ts';
+import { cleanText } from '../printable.ts';
 
 /**
  * The status report as text for a person, one fact a line, ending in a newline.

@@ -2,6 +2,7 @@ import { type DaemonOfUserOptions, daemonOfUser } from '../config/daemon-of-user
 import { StatusError } from '../errors.ts';
 import { createRpcClient } from '../rpc/client.ts';
 import { status } from '../rpc/proto.ts';
+import { printable } from '../printable.ts';
 import { problemError } from '../problems/problem.ts';
 import { describeStatus } from './describe.ts';
 import { jsonOf } from './json.ts';
@@ -47,7 +48,9 @@ export async function printStatus({ json, watch, interval, ...options }: PrintSt
     return;
   }
   const answer = await ask();
-  process.stdout.write(json ? `${JSON.stringify(jsonOf(answer), undefined, 2)}\n` : describeStatus(answer));
+  process.stdout.write(
+    json ? `${printable(JSON.stringify(jsonOf(answer), undefined, 2))}\n` : describeStatus(answer),
+  );
 }
 
 /** grpc-js's words for a server that is not there, without its own in front. */

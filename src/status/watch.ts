@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { WriteStream } from 'node:tty';
 import type { StatusResponse } from '../../proto/gen/messages.ts';
 import { errnoOf, messageOf } from '../errors.ts';
-import { cleanText } from '../nix/log-line.ts';
+import { cleanText, printable } from '../printable.ts';
 import { describeNews, describeStatus } from './describe.ts';
 import { jsonOf } from './json.ts';
 
@@ -63,7 +63,8 @@ async function lookAt(ask: WatchDeps['ask'], signal: AbortSignal): Promise<Look 
 }
 
 function jsonLines(): (look: Look) => string {
-  return (look) => `${JSON.stringify('gone' in look ? { error: look.gone } : jsonOf(look.answer))}\n`;
+  return (look) =>
+    `${printable(JSON.stringify('gone' in look ? { error: look.gone } : jsonOf(look.answer)))}\n`;
 }
 
 /** Each change, with the time. */

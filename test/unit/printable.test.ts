@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { it } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { printable } from '../../src/printable.ts';
+import { cleanText, printable } from '../../src/printable.ts';
 
 it('escapes what a terminal acts on, and leaves the rest and newlines as they are', () => {
   assert.equal(
@@ -19,4 +19,21 @@ it('keeps JSON what it is', () => {
       assert.equal(printable(line), line);
     }),
   );
+});
+
+describe('cleanText', () => {
+  it('leaves one line of what a terminal does not act on', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        const clean = cleanText(text);
+        assert.doesNotMatch(clean, /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u);
+        assert.equal(printable(clean), clean);
+      }),
+    );
+  });
+
+  it('drops colours, window titles and links, and what turns the direction of text', () => {
+    assert.equal(cleanText('a\u001b]0;title\u0007b\u001b]8;;http://x\u001b\\c\u001b[31m!'), 'abc!');
+    assert.equal(cleanText('a\u202egpj.exe\n\u2066b'), 'a gpj.exe b');
+  });
 });

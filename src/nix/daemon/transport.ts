@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, messageOf, StatusError } from '../../errors.ts';
 import { LineSplitter } from '../line-splitter.ts';
-import { cleanText } from '../log-line.ts';
+import { cleanText } from '../../printable.ts';
 import { programMissing } from '../run-nix.ts';
 
 /** A two-way byte stream to one Nix daemon that serves one client. */

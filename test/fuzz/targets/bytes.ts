@@ -23,9 +23,9 @@ import {
 } from '../../../src/nix/daemon/operations.ts';
 import { type Decode, ProtocolError, WireWriter } from '../../../src/nix/daemon/wire.ts';
 import { LineSplitter } from '../../../src/nix/line-splitter.ts';
-import { cleanText, parseLogLine } from '../../../src/nix/log-line.ts';
+import { parseLogLine } from '../../../src/nix/log-line.ts';
 import { parseRegistration } from '../../../src/nix/registration.ts';
-import { printable } from '../../../src/printable.ts';
+import { cleanText, printable } from '../../../src/printable.ts';
 import { recoverFromTar } from '../../../src/store-image/recover-layer.ts';
 import { outcome, Random, type Target } from '../target.ts';
 
@@ -270,7 +270,7 @@ const daemonProtocol: Target = {
 };
 
 // eslint-disable-next-line no-control-regex -- what a terminal would act on
-const CONTROL = /[\0-\u001f\u007f-\u009f\u2028\u2029]/;
+const CONTROL = /[\0-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 const logLines: Target = {
   seeds: [
     '@nix {"action":"start","id":1,"type":100,"fields":["/nix/store/x","a","b"]}\n@nix {"action":"stop","id":1}\n',

@@ -1,4 +1,5 @@
-import { deepEqual, match, ok } from 'node:assert/strict';
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import type { StatusResponse } from '../../../proto/gen/messages.ts';
 import type { EffectiveConfig } from '../../../src/containerd/effective-config.ts';
@@ -39,6 +40,10 @@ describe('fixes', () => {
       [String.raw`nix-snapshotter setup --k3s --config '/a'\''b'`, 'systemctl --user restart k3s.service'],
     );
     deepEqual(['/a/b.toml', '$(id)', ''].map(shellWord), ['/a/b.toml', "'$(id)'", "''"]);
+    const hostile = "/a\n\u001b[2J\u009b'\\$(id)\u202e é";
+    const word = shellWord(hostile);
+    match(word, /^\$'[ -~]+'$/);
+    equal(execFileSync('bash', ['-c', `printf %s ${word}`], { encoding: 'utf8' }), hostile);
   });
 });
 

@@ -52,7 +52,12 @@ test('a check that waits for its signal ends with it', async () => {
 
 test('the worst is said last, with its fix and commands', () => {
   const text = describeFindings([
-    failure('bad', { what: 'it is\nbad\u001b[2J', why: 'so', fix: 'mend it', commands: ['mend --it'] }),
+    failure('bad', {
+      what: 'it is\nbad\u001b[2J\u202e',
+      why: 'so',
+      fix: 'mend it',
+      commands: ['mend --it\u009b2J'],
+    }),
     warning('odd', TROUBLE),
     fine('good', 'it is good'),
   ]);
@@ -63,10 +68,10 @@ test('the worst is said last, with its fix and commands', () => {
       'warning  a [odd]',
       '         why: b',
       '         fix: c',
-      'error    it is bad [2J [bad]',
+      'error    it is bad [bad]',
       '         why: so',
       '         fix: mend it',
-      '           # mend --it',
+      String.raw`           # mend --it\u009b2J`,
       '1 error, 1 warning',
       '',
     ].join('\n'),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { LineSplitter } from '../../../src/nix/line-splitter.ts';
-import { cleanText, parseLogLine } from '../../../src/nix/log-line.ts';
+import { parseLogLine } from '../../../src/nix/log-line.ts';
 import { RealiseLog } from '../../../src/nix/realise-log.ts';
 
 describe('parseLogLine', () => {
@@ -50,20 +50,6 @@ describe('parseLogLine', () => {
         assert.ok(log.record().messages.length <= 20);
       }),
     );
-  });
-});
-
-describe('cleanText', () => {
-  it('leaves one line without control characters', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
-        assert.doesNotMatch(cleanText(text), /[\p{Cc}\p{Zl}\p{Zp}]/u);
-      }),
-    );
-  });
-
-  it('drops window titles and links', () => {
-    assert.equal(cleanText('a\u001b]0;title\u0007b\u001b]8;;http://x\u001b\\c'), 'abc');
   });
 });
 
