@@ -92,6 +92,7 @@ in
       KillMode = "mixed";
       # Calls have 10 s to end, Nix processes 5 s after that.
       TimeoutStopSec = 45;
+      # For the daemon alone: it gives the processes of Nix that it starts an ordinary score.
       OOMScoreAdjust = -999;
       # When memory runs out and a process of Nix goes, the daemon stays.
       OOMPolicy = "continue";

@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import type { Options } from 'execa';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
+import { endBeforeUs } from '../host/oom-score.ts';
 import { LineSplitter } from './line-splitter.ts';
 
 export interface NixRun {
@@ -48,6 +49,7 @@ export async function runNix(run: NixRun): Promise<NixResult> {
   // Loaded with the first child: a daemon that runs none stays small.
   const { execa } = await import('execa');
   const subprocess = execa(run.program, run.args, options);
+  if (subprocess.pid !== undefined) endBeforeUs(subprocess.pid);
   const lines = new LineSplitter((line) => run.onLine?.(line));
   subprocess.stderr?.on('data', (chunk: Buffer) => lines.write(chunk));
   // A child of a stopped wrapper script may hold the pipes open for as long as it likes.

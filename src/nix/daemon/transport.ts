@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { connect } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, messageOf, StatusError } from '../../errors.ts';
+import { endBeforeUs } from '../../host/oom-score.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import { cleanText } from '../../printable.ts';
 import { programMissing } from '../run-nix.ts';
@@ -81,6 +82,7 @@ export async function connectSocket(path: string): Promise<Transport> {
  */
 export async function spawnDaemon({ program, args, env }: DaemonProgram): Promise<Transport> {
   const child = spawn(program, args, { env, stdio: 'pipe', cwd: '/' });
+  if (child.pid !== undefined) endBeforeUs(child.pid);
   const { stdin, stdout, stderr } = child;
   const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const started = Promise.withResolvers<void>();

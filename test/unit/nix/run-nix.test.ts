@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { StatusError } from '../../../src/errors.ts';
+import { scoreOfChild } from '../../../src/host/oom-score.ts';
 import { runNix } from '../../../src/nix/run-nix.ts';
 
 const env = { PATH: process.env['PATH'] ?? '' };
@@ -27,6 +28,21 @@ describe('runNix', () => {
     await assert.rejects(ended, (error) => error instanceof StatusError && error.code === 'Cancelled');
     socket.destroy();
     gate.close();
+  });
+
+  it('has Nix, and what it starts, end before this process when memory runs out', async () => {
+    const own = Number(await readFile('/proc/self/oom_score_adj', 'utf8'));
+    // What it inherits it has until the spawn has returned.
+    const wait = `until [ "$(cat /proc/$$/oom_score_adj)" != ${own} ]; do sleep 0.01; done; cat /proc/self/oom_score_adj`;
+    const run = {
+      program: 'sh',
+      args: ['-c', wait],
+      env,
+      maxOutput: 10,
+      signal: AbortSignal.timeout(10_000),
+    };
+    assert.equal((await runNix(run)).stdout, `${scoreOfChild(own)}\n`);
+    assert.deepEqual([-999, -1, 0, 200, 1000].map(scoreOfChild), [0, 0, 1, 201, 1000]);
   });
 
   it('names a program that is not there, and PATH', async () => {
