@@ -2,6 +2,7 @@ import { constants } from 'node:os';
 import type { Options } from 'execa';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import { endBeforeUs } from '../host/oom-score.ts';
+import { hidePasswords } from './hidden-settings.ts';
 import { LineSplitter } from './line-splitter.ts';
 
 export interface NixRun {
@@ -25,15 +26,17 @@ export interface NixResult {
 const KILL_AFTER_MS = 5000;
 
 /**
- * Runs one Nix program with stdin closed (or `input`), stderr handed over by line, nothing else inherited.
+ * Runs one Nix program with stdin closed (or `input`), stderr handed over by line, nothing else inherited, and passwords of settings
+ * where other users cannot read them.
  *
  * @throws StatusError FailedPrecondition when the program is absent or cannot be executed, Cancelled when
  *   `signal` stopped it, ResourceExhausted when its output is longer than `maxOutput`.
  */
 export async function runNix(run: NixRun): Promise<NixResult> {
   if (run.signal?.aborted) throw cancelled(run);
+  const { args, env } = hidePasswords(run);
   const options = {
-    env: run.env,
+    env,
     extendEnv: false,
     reject: false,
     buffer: { stdout: run.maxOutput !== undefined && run.maxOutput > 0, stderr: false },
@@ -48,7 +51,7 @@ export async function runNix(run: NixRun): Promise<NixResult> {
   } satisfies Options;
   // Loaded with the first child: a daemon that runs none stays small.
   const { execa } = await import('execa');
-  const subprocess = execa(run.program, run.args, options);
+  const subprocess = execa(run.program, args, options);
   if (subprocess.pid !== undefined) endBeforeUs(subprocess.pid);
   const lines = new LineSplitter((line) => run.onLine?.(line));
   subprocess.stderr?.on('data', (chunk: Buffer) => lines.write(chunk));

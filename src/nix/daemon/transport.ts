@@ -3,6 +3,7 @@ import { connect } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { errnoOf, messageOf, StatusError } from '../../errors.ts';
 import { endBeforeUs } from '../../host/oom-score.ts';
+import { hidePasswords } from '../hidden-settings.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import { cleanText } from '../../printable.ts';
 import { programMissing } from '../run-nix.ts';
@@ -80,7 +81,8 @@ export async function connectSocket(path: string): Promise<Transport> {
  *
  * @throws StatusError FailedPrecondition when the program is absent.
  */
-export async function spawnDaemon({ program, args, env }: DaemonProgram): Promise<Transport> {
+export async function spawnDaemon({ program, ...invocation }: DaemonProgram): Promise<Transport> {
+  const { args, env } = hidePasswords(invocation);
   const child = spawn(program, args, { env, stdio: 'pipe', cwd: '/' });
   if (child.pid !== undefined) endBeforeUs(child.pid);
   const { stdin, stdout, stderr } = child;

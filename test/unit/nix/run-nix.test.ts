@@ -45,6 +45,30 @@ describe('runNix', () => {
     assert.deepEqual([-999, -1, 0, 200, 1000].map(scoreOfChild), [0, 0, 1, 201, 1000]);
   });
 
+  it('shows no password to other users of the host, who can read its arguments', async () => {
+    await using dir = await temporary();
+    const program = join(dir.path, 'nix');
+    await writeFile(program, '#!/bin/sh\ntr "\\0" " " </proc/$$/cmdline; echo; printf %s "$NIX_CONFIG"\n');
+    await chmod(program, 0o755);
+    const caches = 'https://user:secret@cache.example?a=b https://other.example';
+    const args = ['store', 'ping', '--option', 'timeout', '5', '--option', 'substituters', caches];
+    const run = {
+      program,
+      args: [...args, '--store', 'https://user:secret@cache.example', 'x'],
+      maxOutput: 1000,
+    };
+    const { stdout } = await runNix({ ...run, env: { ...env, NIX_CONFIG: 'cores = 1' } });
+    const [shown = '', ...config] = stdout.split('\n');
+    assert.match(shown, / store ping --option timeout 5 x $/);
+    assert.deepEqual(config, [
+      'cores = 1',
+      `substituters = ${caches}`,
+      'store = https://user:secret@cache.example',
+    ]);
+    const plain = await runNix({ program, args: ['--store', 'daemon'], env, maxOutput: 1000 });
+    assert.match(plain.stdout, / --store daemon \n$/);
+  });
+
   it('names a program that is not there, and PATH', async () => {
     await assert.rejects(runNix({ program: 'no-such-nix', args: [], env: { PATH: '/nowhere' } }), {
       code: 'FailedPrecondition',
