@@ -5,6 +5,7 @@ import { type DaemonOfUserOptions, daemonOfUser } from './config/daemon-of-user.
 import { configSchema } from './config/schema.ts';
 import { userPaths } from './config/user-paths.ts';
 import { checksOf } from './doctor/checks.ts';
+import { commandsFor } from './doctor/commands.ts';
 import { describeFindings } from './doctor/describe.ts';
 import { failure, type Finding } from './doctor/finding.ts';
 import { type Checked, runChecks } from './doctor/run-checks.ts';
@@ -41,7 +42,7 @@ export async function doctorCommand(options: DoctorOptions): Promise<void> {
 async function examine(options: DoctorOptions): Promise<Checked> {
   const { env } = process;
   const user = process.getuid?.() ?? 0;
-  const { config, unusable } = await configOrDefaults(options);
+  const { config, unusable } = await configOrDefaults(options, user === 0);
   const own = user === 0 ? undefined : userPaths(env, user).config;
   const configFile = options.config ?? (own !== undefined && existsSync(own) ? own : undefined);
   const drift = async (containerdVersion: string | undefined): Promise<DriftFacts> => {
@@ -80,7 +81,7 @@ function inRootlessKit(path: string, env: NodeJS.ProcessEnv, user: number): stri
 }
 
 /** The daemon's configuration; one that cannot be read is a finding, and the rest is looked at with the defaults. */
-async function configOrDefaults(options: DoctorOptions) {
+async function configOrDefaults(options: DoctorOptions, isRoot: boolean) {
   try {
     return { config: await daemonOfUser(options, process), unusable: [] };
   } catch (error) {
@@ -89,7 +90,7 @@ async function configOrDefaults(options: DoctorOptions) {
       what: messageOf(error),
       why: 'the daemon does not start with it; what follows was looked at with the defaults',
       fix: 'correct the key that is named (docs/configuration.md), then restart the daemon',
-      commands: ['systemctl restart nix-snapshotter.service'],
+      commands: [commandsFor({ isRoot, containerdAddress: '' }).restartDaemon],
     });
     const address = options.address === undefined ? {} : { address: options.address };
     return { config: v.parse(configSchema, address), unusable: [unusable] };

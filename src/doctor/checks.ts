@@ -43,6 +43,8 @@ export interface ChecksDeps {
   readonly rootlessProblems: () => readonly RootlessHindrance[];
 }
 
+/** What the installer of k3s writes on an agent, in place of `k3s.service`. */
+const K3S_AGENT = '/etc/systemd/system/k3s-agent.service';
 /** How long containerd may take to answer, in milliseconds. */
 const CONTAINERD_MS = 5000;
 
@@ -54,6 +56,7 @@ export function checksOf(options: ChecksOptions, deps: ChecksDeps): readonly Che
     isRoot,
     containerdAddress: config.containerd_address,
     config: configFile,
+    isAgent: existsSync(K3S_AGENT),
   });
   // Several checks are about them; each is asked once.
   const daemon = once((signal: AbortSignal) => askDaemon(config.address, signal));

@@ -21,15 +21,18 @@ export function commandsFor(options: {
   readonly isRoot: boolean;
   readonly containerdAddress: string;
   readonly config?: string | undefined;
+  /** Whether k3s is an agent here. */
+  readonly isAgent?: boolean;
 }): Commands {
   const systemctl = options.isRoot ? 'systemctl' : 'systemctl --user';
   const journalctl = options.isRoot ? 'journalctl' : 'journalctl --user';
+  const k3s = options.isAgent === true ? 'k3s-agent' : 'k3s';
   const isK3s = options.containerdAddress.includes('/k3s/');
   const config = options.config === undefined ? '' : ` --config ${shellWord(options.config)}`;
   const setup = `nix-snapshotter setup --${isK3s ? 'k3s' : 'containerd'}${config}`;
   return {
     restartDaemon: `${systemctl} restart nix-snapshotter.service`,
-    restartContainerd: `${systemctl} restart ${isK3s ? 'k3s' : 'containerd'}.service`,
+    restartContainerd: `${systemctl} restart ${isK3s ? k3s : 'containerd'}.service`,
     log: `${journalctl} --unit nix-snapshotter.service --lines 50`,
     setup,
     print: `${setup} --print`,

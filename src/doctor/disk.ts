@@ -37,8 +37,8 @@ export function judgeDisk(facts: DiskFacts): readonly Finding[] {
     const trouble = {
       what: `${path} (${what}) has ${gib(free)} GiB left of ${gib(size)}`,
       why: 'pulls and containers fail with "no space left on device"',
-      fix: 'remove what nobody needs: images, stopped containers, then store paths; or enlarge the file system',
-      commands: ['crictl rmi --prune', 'nix-collect-garbage'],
+      fix: 'remove what nobody needs: stopped containers, images (crictl rmi, nerdctl rmi), then store paths; or enlarge the file system',
+      commands: ['nix-collect-garbage'],
     };
     findings.push(isFull ? failure('disk-full', trouble) : warning('disk-low', trouble));
   }

@@ -1,4 +1,4 @@
-import { lstat, readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, TomlError, type TomlTable } from 'smol-toml';
 import { errnoOf, messageOf } from '../errors.ts';
@@ -68,7 +68,7 @@ async function hostsFile(
   for (const directory of directories) {
     const path = join(directory, folder, 'hosts.toml');
     try {
-      const { mode } = await lstat(path);
+      const { mode } = await stat(path);
       const table = tableOf(tableOf(parse(await readFile(path, 'utf8')))['host']);
       const authorization = tableOf(tableOf(table[resolver])['header'])['authorization'];
       return {

@@ -1,4 +1,4 @@
-import { lstat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 import { type Commands, shellWord } from './commands.ts';
@@ -25,7 +25,7 @@ export interface RootFacts {
 /** What keeps others out, and what holds secrets. */
 const PRIVATE = ['', 'resolver-token', 'setup.json'];
 
-/** Looks at the daemon's root. */
+/** Looks at the daemon's root; where that is a link, at what it leads to. */
 export async function readRoot(root: string, user: number): Promise<RootFacts> {
   const seen = await Promise.all(PRIVATE.map((name) => ownedPath(join(root, name))));
   const isGo = (await ownedPath(join(root, 'metadata.db'))) !== undefined;
@@ -34,7 +34,7 @@ export async function readRoot(root: string, user: number): Promise<RootFacts> {
 
 async function ownedPath(path: string): Promise<OwnedPath | undefined> {
   try {
-    const { mode, uid } = await lstat(path);
+    const { mode, uid } = await stat(path);
     return { path, mode: mode & 0o7777, owner: uid };
   } catch (error) {
     if (['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) return undefined;

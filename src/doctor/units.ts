@@ -83,7 +83,7 @@ export function judgeUnits(
   const findings = [
     ...judgeEnabled(service, systemctl),
     ...judgeOrder(service, containerds, { isRoot, systemctl }),
-    ...judgeNamespaces([service, ...containerds], commands, systemctl),
+    ...judgeNamespace(service, commands, systemctl),
   ];
   return findings.length > 0 ? findings : [fine('units', `systemd starts ${SERVICE} before containerd`)];
 }
@@ -125,21 +125,20 @@ function judgeOrder(
   ];
 }
 
-function judgeNamespaces(
-  units: readonly UnitProperties[],
+/** Of the daemon alone: what it mounts in the host's namespace reaches a containerd with one of its own (systemd.exec(5)). */
+function judgeNamespace(
+  service: UnitProperties,
   { restartDaemon }: Commands,
   systemctl: string,
 ): readonly Finding[] {
-  return units.flatMap((unit) => {
-    const set = NAMESPACES.filter((name) => !['', 'no', undefined].includes(unit[name]));
-    if (set.length === 0) return [];
-    return [
-      failure('unit-namespace', {
-        what: `${unit['Id']} has ${set.map((name) => `${name}=${unit[name]}`).join(', ')}`,
-        why: 'systemd gives it a mount namespace of its own, so that containerd does not see the daemon’s mounts: containers have empty directories in place of store paths',
-        fix: 'take these settings out of the unit and its drop-ins, then restart it',
-        commands: [`systemctl cat ${unit['Id']}`, `${systemctl} daemon-reload`, restartDaemon],
-      }),
-    ];
-  });
+  const set = NAMESPACES.filter((name) => !['', 'no', undefined].includes(service[name]));
+  if (set.length === 0) return [];
+  return [
+    failure('unit-namespace', {
+      what: `${SERVICE} has ${set.map((name) => `${name}=${service[name]}`).join(', ')}`,
+      why: 'systemd gives it a mount namespace of its own, so that containerd does not see its mounts: containers have empty directories in place of store paths',
+      fix: 'take these settings out of the unit and its drop-ins, then restart it',
+      commands: [`${systemctl} cat ${SERVICE}`, `${systemctl} daemon-reload`, restartDaemon],
+    }),
+  ];
 }

@@ -12,7 +12,8 @@ const SUFFIX = { counter: /_total$/, info: /_info$/ } as const;
 
 /**
  * Families as text. The formats differ in what a counter and an info are called in HELP and TYPE, in the type of an info, in what
- * is escaped, and in the end.
+ * is escaped, and in the end. prom-client 15.1.3 cannot serve both: whoever asks it for OpenMetrics takes `_total` from its counters'
+ * names in the text format, for good.
  */
 export function exposition(families: readonly Family[], format: ExpositionFormat): string {
   const isOpen = format === 'openmetrics';

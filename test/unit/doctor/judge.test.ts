@@ -1,5 +1,8 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { StatusResponse } from '../../../proto/gen/messages.ts';
 import type { EffectiveConfig } from '../../../src/containerd/effective-config.ts';
@@ -9,13 +12,13 @@ import { judgeContainerdConfig } from '../../../src/doctor/containerd-config.ts'
 import { type DaemonFacts, judgeDaemon } from '../../../src/doctor/daemon.ts';
 import { judgeDisk } from '../../../src/doctor/disk.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
-import { judgeHosts } from '../../../src/doctor/hosts.ts';
+import { judgeHosts, readHosts } from '../../../src/doctor/hosts.ts';
 import { judgeKernel, type KernelFacts } from '../../../src/doctor/kernel.ts';
 import { flagIn, judgeKubelet } from '../../../src/doctor/kubelet.ts';
 import { judgeMounts } from '../../../src/doctor/mounts.ts';
 import { judgeNix, type NixFacts } from '../../../src/doctor/nix.ts';
 import { judgeRootless } from '../../../src/doctor/rootless.ts';
-import { judgeRoot } from '../../../src/doctor/root-directory.ts';
+import { judgeRoot, readRoot } from '../../../src/doctor/root-directory.ts';
 import { judgeUnits, parseShow } from '../../../src/doctor/units.ts';
 import { VERSION } from '../../../src/version.ts';
 
@@ -39,6 +42,8 @@ describe('fixes', () => {
       [user.setup, user.restartContainerd],
       [String.raw`nix-snapshotter setup --k3s --config '/a'\''b'`, 'systemctl --user restart k3s.service'],
     );
+    const agent = { isRoot: true, containerdAddress: '/run/k3s/containerd/containerd.sock', isAgent: true };
+    deepEqual(commandsFor(agent).restartContainerd, 'systemctl restart k3s-agent.service');
     deepEqual(['/a/b.toml', '$(id)', ''].map(shellWord), ['/a/b.toml', "'$(id)'", "''"]);
     const hostile = "/a\n\u001b[2J\u009b'\\$(id)\u202e é";
     const word = shellWord(hostile);
@@ -344,9 +349,8 @@ ReadWritePaths=
     deepEqual(judge(unordered), ['error unit-order']);
     deepEqual(judge(unordered, false), []);
     deepEqual(judge(SERVICE.replace('ProtectSystem=no', 'ProtectSystem=strict')), ['error unit-namespace']);
-    deepEqual(judge(`${SERVICE}\n${CONTAINERD.replace('ProtectSystem=no', 'PrivateTmp=yes')}`), [
-      'error unit-namespace',
-    ]);
+    // What is mounted on the host reaches the mount namespace that containerd has by these.
+    deepEqual(judge(`${SERVICE}\n${CONTAINERD.replace('ProtectSystem=no', 'PrivateTmp=yes')}`), []);
   });
 });
 
@@ -376,5 +380,25 @@ describe('a user without root', () => {
       ['error', 'newuidmap is not in PATH', 'install package uidmap'],
     );
     match(judgeRootless([])[0]?.what ?? '', /nothing hinders/);
+  });
+});
+
+describe('what is looked at through a link', () => {
+  it('is what the link leads to', async (context) => {
+    const directory = await mkdtemp(join(tmpdir(), 'doctor-'));
+    context.after(() => rm(directory, { recursive: true }));
+    await mkdir(join(directory, 'disk', 'nix.local'), { recursive: true, mode: 0o700 });
+    await writeFile(join(directory, 'disk', 'nix.local', 'hosts.toml'), '', { mode: 0o600 });
+    await symlink(join(directory, 'disk'), join(directory, 'root'));
+    const { found } = await readRoot(join(directory, 'root'), process.getuid?.() ?? 0);
+    deepEqual(
+      found.map(({ mode }) => mode),
+      [0o700],
+    );
+    await mkdir(join(directory, 'nix_0_'));
+    await symlink(join(directory, 'disk/nix.local/hosts.toml'), join(directory, 'nix_0_', 'hosts.toml'));
+    const asked = { resolver: 'http://127.0.0.1:1', directories: [directory], tokenFile: '/nowhere' };
+    const { files } = await readHosts(asked, AbortSignal.timeout(5000));
+    deepEqual(files[0]?.mode, 0o600);
   });
 });
