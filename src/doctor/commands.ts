@@ -41,7 +41,8 @@ export function commandsFor(options: {
 }
 
 /**
- * A text as one word of a shell: what a terminal would act on is written as escapes (bash, zsh, busybox, ksh; POSIX.1-2024, 2.2.4).
+ * A text as one word of a shell, in which what a terminal would act on is written as escapes (bash, zsh, busybox, ksh; POSIX.1-2024,
+ * 2.2.4).
  */
 export function shellWord(text: string): string {
   if (/^[\w@%+=:,./-]+$/.test(text)) return text;
