@@ -81,7 +81,7 @@ describe('guides, word for word', { skip: row?.skip ?? false }, () => {
 
   it('docs/guide.md: a node', async () => {
     const outputs = await follow('docs/guide.md', '1. A node');
-    assert.match(outputs.at(-1) ?? '', /^view +overlay \(default\)$/m);
+    assert.match(outputs.at(-1) ?? '', /^view +overlay \(default\)/m);
   });
 
   it('docs/guide.md: a first image: a store path', async () => {
