@@ -1,5 +1,5 @@
-import { readFileSync, readlinkSync, statSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
+import { existsSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { ContainerdProgram } from './program.ts';
 import type { RunningContainerd } from './running.ts';
 
@@ -23,7 +23,7 @@ export function containerdProcess({
     const isRelative = config !== undefined && !isAbsolute(config);
     return {
       pid,
-      program: program.replace(/ \(deleted\)$/, ''),
+      program: asItWasCalled(program.replace(/ \(deleted\)$/, ''), args[0]),
       isReplaced: program.endsWith(' (deleted)'),
       config: isRelative ? resolve(readlinkSync(`/proc/${pid}/cwd`), config) : config,
     };
@@ -31,6 +31,12 @@ export function containerdProcess({
     // Of another user, or gone.
     return undefined;
   }
+}
+
+/** The name that a program was started by, where that is a link beside it: k3s is containerd only by that name. */
+function asItWasCalled(program: string, name = ''): string {
+  const called = join(dirname(program), basename(name));
+  return existsSync(called) && realpathSync(called) === program ? called : program;
 }
 
 /** The value of `--config` among a containerd's arguments. */

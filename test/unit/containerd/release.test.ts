@@ -1,8 +1,14 @@
 import { deepEqual, equal } from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { statSync } from 'node:fs';
+import { copyFile, mkdtemp, realpath, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { RELEASES } from '../../../docs/generate/features.ts';
 import { PITFALLS, pitfallsOf } from '../../../src/containerd/pitfalls.ts';
-import { configIn } from '../../../src/containerd/process.ts';
+import { configIn, containerdProcess } from '../../../src/containerd/process.ts';
 import { traitsOf } from '../../../src/containerd/release.ts';
 
 const ids = (release: string) => pitfallsOf(release).map(({ id }) => id);
@@ -30,6 +36,24 @@ describe('releases of containerd', () => {
     equal(ids('2.3.7').includes('forgets-cri'), false);
     deepEqual(ids('2.10.0'), ids('main'));
     deepEqual(PITFALLS.map(({ id }) => id).length, new Set(PITFALLS.map(({ id }) => id)).size);
+  });
+
+  it('the program is the one that runs, by the name that it was started by', async (context) => {
+    const directory = await realpath(await mkdtemp(join(tmpdir(), 'containerd-')));
+    context.after(() => rm(directory, { recursive: true }));
+    await copyFile('/bin/sleep', join(directory, 'k3s'));
+    await symlink('k3s', join(directory, 'containerd'));
+    const pidNamespace = statSync('/proc/self/ns/pid', { bigint: true }).ino;
+    const programOf = async (argv0: string) => {
+      const child = spawn(join(directory, 'k3s'), ['60'], { argv0, stdio: 'ignore' });
+      await once(child, 'spawn');
+      const found = containerdProcess({ pid: child.pid ?? 0, pidNamespace });
+      child.kill();
+      return found?.program;
+    };
+    equal(await programOf('containerd'), join(directory, 'containerd'));
+    equal(await programOf('/elsewhere/k3s'), join(directory, 'k3s'));
+    equal(await programOf('other'), join(directory, 'k3s'));
   });
 
   it('the configuration file is found among arguments', () => {
