@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, it } from 'node:test';
+import { scoreOfChild } from '../../src/host/oom-score.ts';
 import { configureNix } from '../fixtures/nix-config.ts';
 import { buildPackages, deletePaths } from '../fixtures/packages.ts';
 import { type UnitLimits, unitLimits } from '../sandbox/unit-limits.ts';
@@ -9,6 +10,10 @@ import { GREETING } from './support/greeter.ts';
 import { matrix } from './support/matrix.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from './support/resolver-hosts.ts';
 import { eventually, Rig } from './support/rig.ts';
+
+async function oomScore(pid: number | string): Promise<number> {
+  return Number(await readFile(`/proc/${pid}/oom_score_adj`, 'utf8'));
+}
 
 for (const row of await matrix(['2.4'])) {
   describe('the daemon with what the unit leaves it', { skip: row.skip }, () => {
@@ -50,7 +55,31 @@ for (const row of await matrix(['2.4'])) {
 
     it('realises, shows and removes store paths, with mapped ids too', async () => {
       const image = `nix.local${greeter.slice('/nix/store'.length)}:latest`;
-      await rig.containerd.ctr(['image', 'pull', '--hosts-dir', HOSTS_DIR, '--snapshotter', 'nix', image]);
+      await rig.cache.setFaults([{ match: '/nar/', hold: true }]);
+      const pulled = rig.containerd.ctr([
+        'image',
+        'pull',
+        '--hosts-dir',
+        HOSTS_DIR,
+        '--snapshotter',
+        'nix',
+        image,
+      ]);
+      const daemon = await rig.snapshotter.process.pid();
+      const own = await oomScore(daemon);
+      const scores = await eventually(async () => {
+        const children = await readFile(`/proc/${daemon}/task/${daemon}/children`, 'utf8');
+        const pids = children.split(' ').filter((pid) => pid !== '');
+        assert.ok(pids.length > 0, 'a process of Nix');
+        return await Promise.all(pids.map(oomScore));
+      });
+      assert.deepEqual(
+        scores,
+        scores.map(() => scoreOfChild(own)),
+        'what eats all memory is ended before the daemon',
+      );
+      await rig.cache.setFaults([]);
+      await pulled;
       assert.equal((await runContainer(rig, { image, id: 'one' })).stdout, GREETING);
       const flags = ['--uidmap', '0:100000:65536', '--gidmap', '0:100000:65536', '--remap-labels'];
       assert.equal((await runContainer(rig, { image, id: 'two', flags })).stdout, GREETING);
