@@ -2,6 +2,7 @@ import { Level } from 'level';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { decodeRecord, encodeRecord } from './codec.ts';
+import { LossMark } from './loss-mark.ts';
 import { MemoryStore } from './memory-store.ts';
 import { checkSchema, SCHEMA, schemaOf } from './schema-version.ts';
 import type { DegradedRecord, SnapshotRecord } from './schema.ts';
@@ -29,38 +30,37 @@ export class LevelStore implements MetadataStore {
   /** How the database was found. */
   readonly found: FoundDatabase;
   readonly #db: Database;
+  readonly #loss: LossMark;
   readonly #memory: MemoryStore;
   #lastId: number;
   /** Changes of which it is not known whether they reached the disk; LevelDB refuses writes until it is opened anew. */
   readonly #doubtful = { keys: new Set<string>(), ids: new Set<number>() };
 
-  private constructor(db: Database, loaded: Loaded, found: FoundDatabase) {
+  private constructor({ db, loss, loaded, found }: Opened, lastId: number) {
     this.found = found;
     this.#db = db;
-    this.#memory = new MemoryStore(loaded);
-    this.#lastId = loaded.lastId;
+    this.#loss = loss;
+    this.#memory = new MemoryStore({ ...loaded, lastId });
+    this.#lastId = lastId;
   }
 
   /**
-   * Opens or makes the database in `directory`; repairs it once if LevelDB calls it corrupt.
+   * Opens or makes the database in `directory`; repairs it once if LevelDB calls it corrupt. Until {@link restored} is called, each
+   * further `open` finds it as this one did: new, or repaired.
    *
-   * @param minimumId ids up to this one are never given out (the greatest directory found on disk).
+   * @param minimumId ids up to this one are never given out (the greatest one found on disk).
    * @throws StatusError FailedPrecondition when another process has it open, it cannot be opened, or a newer version of this program
    *   wrote it.
    */
   static async open(directory: string, minimumId: number, log: Log): Promise<LevelStore> {
-    const { db, repaired } = await openDatabase(directory, log);
+    const opened = await openDatabase(directory, log);
     try {
-      const isNew = (await db.keys({ limit: 1 }).all()).length === 0;
-      const schema = isNew ? SCHEMA : schemaOf(await db.get(SCHEMA_VERSION));
-      checkSchema(schema, directory);
-      const loaded = await load(db, log);
-      const lastId = Math.max(loaded.lastId, minimumId);
-      const store = new LevelStore(db, { ...loaded, lastId }, { isNew, repaired, schema });
+      if (opened.found.isNew && minimumId > 0) opened.loss.set();
+      const store = new LevelStore(opened, Math.max(opened.loaded.lastId, minimumId));
       await store.#write([]);
       return store;
     } catch (error) {
-      await db.close();
+      await opened.db.close();
       throw error;
     }
   }
@@ -98,6 +98,11 @@ export class LevelStore implements MetadataStore {
     for (const id of ids) batch.del(KEPT + id);
     await batch.write({ sync: true });
     await this.#memory.forget(ids);
+  }
+
+  /** Says that what was lost is made again, as far as it can be. */
+  restored(): void {
+    this.#loss.clear();
   }
 
   /** Says that all on disk is as {@link SCHEMA} says. */
@@ -189,32 +194,50 @@ export class LevelStore implements MetadataStore {
   }
 }
 
-async function openDatabase(directory: string, log: Log): Promise<{ db: Database; repaired: boolean }> {
+async function openDatabase(directory: string, log: Log): Promise<Opened> {
   const db: Database = new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
+  const loss = new LossMark(directory);
   try {
-    await db.open();
-    return { db, repaired: false };
+    return await readDatabase(db, loss, log);
   } catch (error) {
-    const cause = causeOf(error);
-    if (errnoOf(cause) === 'LEVEL_LOCKED') {
+    await db.close();
+    if (error instanceof StatusError) throw error;
+    const reason = messageOf(causeOf(error) ?? error);
+    if (hasCode(error, 'LEVEL_LOCKED')) {
       throw new StatusError(
         'FailedPrecondition',
         `metadata ${directory} is in use: another nix-snapshotter runs on this root; stop it or choose another --root`,
         { cause: error },
       );
     }
-    if (errnoOf(cause) !== 'LEVEL_CORRUPTION') {
-      throw new StatusError(
-        'FailedPrecondition',
-        `metadata ${directory} cannot be opened: ${messageOf(cause ?? error)}`,
-        { cause: error },
-      );
+    if (!hasCode(error, 'LEVEL_CORRUPTION') && !MANIFEST_GONE.test(reason)) {
+      throw new StatusError('FailedPrecondition', `metadata ${directory} cannot be opened: ${reason}`, {
+        cause: error,
+      });
     }
-    log.error({ directory, error: messageOf(cause) }, 'metadata is corrupt: repairing it');
-    await repair(directory);
-    await db.open();
-    return { db, repaired: true };
+    log.error({ directory, error: reason }, 'metadata is corrupt: repairing it');
   }
+  loss.set();
+  await repair(directory);
+  try {
+    return await readDatabase(db, loss, log);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+/** LevelDB takes this for an error of input, and repairs it all the same. */
+const MANIFEST_GONE = /MANIFEST-\d+: No such file/;
+
+async function readDatabase(db: Database, loss: LossMark, log: Log): Promise<Opened> {
+  await db.open();
+  const isNew = (await db.keys({ limit: 1 }).all()).length === 0;
+  const repaired = loss.isSet();
+  if (repaired) log.error({ directory: db.location }, 'metadata is corrupt: records may be lost');
+  const schema = isNew ? SCHEMA : schemaOf(await db.get(SCHEMA_VERSION));
+  checkSchema(schema, db.location);
+  return { db, loss, loaded: await load(db, log), found: { isNew, repaired, schema } };
 }
 
 /** On Node.js `level` is classic-level, whose static `repair` its types, made for browsers too, leave out. */
@@ -226,7 +249,7 @@ function repair(directory: string): Promise<void> {
 export interface FoundDatabase {
   /** Nothing was in it. */
   readonly isNew: boolean;
-  /** LevelDB repaired it: records may be lost. */
+  /** LevelDB repaired it, or left out what it could not read: records may be lost. */
   readonly repaired: boolean;
   /** The version of its contents, see {@link SCHEMA}. */
   readonly schema: number;
@@ -237,6 +260,13 @@ interface Loaded {
   readonly degraded: DegradedRecord[];
   readonly kept: number[];
   readonly lastId: number;
+}
+
+interface Opened {
+  readonly db: Database;
+  readonly loss: LossMark;
+  readonly loaded: Loaded;
+  readonly found: FoundDatabase;
 }
 
 async function load(db: Database, log: Log): Promise<Loaded> {
@@ -271,4 +301,9 @@ function safeCount(text: string | undefined): number {
 
 function causeOf(error: unknown): unknown {
   return error instanceof Error ? error.cause : undefined;
+}
+
+/** LevelDB's code is on the error itself or, of an open that failed, on its cause. */
+function hasCode(error: unknown, code: string): boolean {
+  return errnoOf(error) === code || errnoOf(causeOf(error)) === code;
 }

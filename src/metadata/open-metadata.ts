@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts';
 import { LevelStore } from './level-store.ts';
-import type { RecordCopies } from './record-copies.ts';
-import type { SnapshotRecord } from './schema.ts';
+import type { FoundCopy, RecordCopies } from './record-copies.ts';
+import type { SnapshotRecord, Timestamp } from './schema.ts';
 import { SCHEMA } from './schema-version.ts';
 
 export interface OpenMetadataOptions {
@@ -35,6 +35,7 @@ export async function openMetadata(
   const store = await LevelStore.open(directory, minimumId, log);
   try {
     const repairs = [...(await restore(store, directory, copies)), ...(await migrate(store, copies))];
+    store.restored();
     for (const repair of repairs) log.warn({ repair }, 'metadata was repaired');
     return { store, repairs };
   } catch (error) {
@@ -54,8 +55,8 @@ async function restore(
   const found = await copies.readAll();
   const repairs: string[] = [];
   for (const { key, id } of store.degraded()) {
-    const record = [...found.values()].map(recordIn).find((copy) => copy?.key === key);
-    if (record === undefined || (id !== undefined && id !== record.id)) continue;
+    const record = recordOf(key, id, found);
+    if (record === undefined) continue;
     await store.apply([{ type: 'put', record }]);
     repairs.push(
       `snapshot ${JSON.stringify(key)}: its corrupt record was made again from the copy in its directory`,
@@ -64,6 +65,19 @@ async function restore(
   if (!lossy) return repairs;
   const what = `metadata ${directory} was ${isNew ? 'lost' : 'corrupt'}`;
   if (repaired) repairs.push(`${what}; LevelDB repaired it, ${store.list().length} records could be read`);
+  const outdated = store.list().flatMap((record) => {
+    const copy = recordIn(found.get(record.id));
+    return copy !== undefined && isLater(copy.updated, record.updated) ? [{ record, copy }] : [];
+  });
+  for (const { record, copy } of outdated) {
+    await store.apply([
+      { type: 'delete', key: record.key },
+      { type: 'put', record: copy },
+    ]);
+  }
+  if (outdated.length > 0) {
+    repairs.push(`${what}; ${outdated.length} records were older than the copies in their directories`);
+  }
   const named = new Set([...store.list(), ...store.degraded()].map(({ id }) => id));
   const lost = [...found].filter(([id]) => !named.has(id)).toSorted(([one], [other]) => other - one);
   const changes = new Map<string, SnapshotRecord>();
@@ -90,13 +104,30 @@ async function restore(
 
 /** Every schema up to now differs from the next by the copies alone. */
 async function migrate(store: LevelStore, copies: RecordCopies): Promise<readonly string[]> {
-  const { isNew, schema } = store.found;
-  if (schema === SCHEMA && !isNew) return [];
+  const { isNew, repaired, schema } = store.found;
+  const isWhole = !isNew && !repaired;
+  if (schema === SCHEMA && isWhole) return [];
   for (const record of store.list()) if (!copies.has(record.id)) copies.write(record);
   await store.migrated();
-  return isNew ? [] : [`metadata of schema version ${schema} was migrated to version ${SCHEMA}`];
+  return isWhole ? [`metadata of schema version ${schema} was migrated to version ${SCHEMA}`] : [];
 }
 
-function recordIn(copy: { readonly record: SnapshotRecord } | object): SnapshotRecord | undefined {
-  return 'record' in copy ? copy.record : undefined;
+/** The copy of a record: of the directory with its id, or of the newest where the id is not known. */
+function recordOf(
+  key: string,
+  id: number | undefined,
+  found: ReadonlyMap<number, FoundCopy>,
+): SnapshotRecord | undefined {
+  const copies = [...found.values()].map(recordIn).filter((copy) => copy?.key === key);
+  const fitting = id === undefined ? copies : copies.filter((copy) => copy?.id === id);
+  return fitting.toSorted((one, other) => (other?.id ?? 0) - (one?.id ?? 0))[0];
+}
+
+function recordIn(copy: FoundCopy | undefined): SnapshotRecord | undefined {
+  return copy !== undefined && 'record' in copy ? copy.record : undefined;
+}
+
+/** A copy is written after its record: it is the later one only where the record's change was lost. */
+function isLater(one: Timestamp, other: Timestamp): boolean {
+  return one.seconds === other.seconds ? one.nanos > other.nanos : one.seconds > other.seconds;
 }

@@ -99,6 +99,7 @@ describe('LevelDB metadata store', () => {
       assert.equal(store.found.repaired, true);
       assert.equal(store.get('a')?.id, 1);
       assert.ok(store.nextId() > 1);
+      store.restored();
     }
     await using store = await open(1);
     assert.equal(store.found.repaired, false);
