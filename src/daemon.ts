@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { ClosureCheck } from './closure/closure-check.ts';
 import { ClosureReader } from './closure/closure-of-layer.ts';
 import type { Config } from './config/schema.ts';
@@ -11,7 +10,7 @@ import { makeDirectories } from './host/make-directories.ts';
 import { MemoryRelease } from './host/memory-release.ts';
 import { KeyedMutex } from './host/mutex.ts';
 import { overlayOptions, supportsIdMappedOverlay, whyNoRedirects } from './host/overlay.ts';
-import { removeTree, snapshotNumber } from './host/snapshot-directory.ts';
+import { removeTree } from './host/snapshot-directory.ts';
 import type { ImageService } from './cri/open-image-service.ts';
 import type { Log } from './log.ts';
 import type { ObservedMetrics } from './metrics/observed.ts';
@@ -44,6 +43,7 @@ import { KnownLayers } from './snapshot/known-layers.ts';
 import { LayerRoots } from './snapshot/layer-roots.ts';
 import { LayerViews } from './snapshot/layer-views.ts';
 import { LayeredLayers } from './snapshot/layered-layers.ts';
+import { greatestId } from './snapshot/greatest-id.ts';
 import { isExtraction } from './snapshot/labels.ts';
 import { Layout } from './snapshot/layout.ts';
 import { reconcile, type Reconciled } from './snapshot/reconcile.ts';
@@ -371,8 +371,7 @@ async function openRoot(layout: Layout, deps: OpenMetadataDeps): Promise<OpenMet
     for (const directory of [layout.root, layout.metadata, layout.snapshots, layout.gcRoots]) {
       await makeDirectories(directory, 0o700);
     }
-    const names = await readdir(layout.snapshots);
-    const minimumId = Math.max(0, ...names.map(snapshotNumber));
+    const minimumId = await greatestId(layout);
     return await openMetadata({ directory: layout.metadata, minimumId }, deps);
   } catch (error) {
     if (error instanceof StatusError) throw error;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 
 /** `<id>`, or `.<n>_<id>`: what Nix leaves of a root it was making when it was killed (nix `replaceSymlink`). */
-const ROOT_NAME = /^(?:\.\d+_)?(\d+)$/;
+const ROOT_NAME = /^(?:\.\d+_)?(\d{1,15})$/;
 
 /**
  * The GC roots of snapshots: one symlink `<directory>/<snapshot id>` each, registered with Nix as an indirect root.

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, beforeEach, describe, it } from 'node:test';
 import { StatusError } from '../../../src/errors.ts';
-import { create, PATH, remove } from './operations.ts';
+import { create, OTHER_PATH, PATH, remove } from './operations.ts';
 import { openState, pictureOf } from './state-rig.ts';
 
 const GRACE_MS = 60_000;
@@ -63,6 +63,22 @@ describe('reconcile', () => {
       assert.deepEqual([state.roots.count, state.retired.count], [0, 1]);
     });
   }
+
+  it('gives the id of a retired root to nobody when metadata is lost: the root of another would go with it', async () => {
+    {
+      await using state = await openState(root, GRACE_MS);
+      await state.executor.run(create(state, 'replaced', { paths: [PATH] }));
+      await state.executor.run(remove(state, 'replaced'));
+      await state.idle();
+      assert.deepEqual((await pictureOf(state)).roots, ['1', '3']);
+    }
+    await rm(join(root, 'metadata'), { recursive: true });
+    await using state = await openState(root, GRACE_MS);
+    await state.reconcile();
+    await state.executor.run(create(state, 'next', { paths: [OTHER_PATH] }));
+    await state.retired.releaseAll();
+    assert.deepEqual((await pictureOf(state)).roots, ['1', '4']);
+  });
 
   it('removes the root of a snapshot that was removed longer ago', async () => {
     {

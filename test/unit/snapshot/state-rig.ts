@@ -17,6 +17,7 @@ import { Executor } from '../../../src/snapshot/execute.ts';
 import { LayerRoots } from '../../../src/snapshot/layer-roots.ts';
 import { Layout } from '../../../src/snapshot/layout.ts';
 import { reconcile, type Reconciled } from '../../../src/snapshot/reconcile.ts';
+import { greatestId } from '../../../src/snapshot/greatest-id.ts';
 import { SnapshotIds } from '../../../src/snapshot/snapshot-ids.ts';
 
 /** A Nix store that has every path; `refuse` makes it fail. Its roots are links on disk, as Nix's are. */
@@ -62,10 +63,9 @@ export type State = Awaited<ReturnType<typeof openState>>;
 export async function openState(root: string, graceMs = 0) {
   const layout = new Layout(root);
   for (const directory of [layout.snapshots, layout.gcRoots]) await mkdir(directory, { recursive: true });
-  const numbers = (await readdir(layout.snapshots)).filter((name) => /^\d+$/.test(name)).map(Number);
   const copies = new RecordCopies({ snapshots: layout.snapshots });
   const { store, repairs: restored } = await openMetadata(
-    { directory: layout.metadata, minimumId: Math.max(0, ...numbers) },
+    { directory: layout.metadata, minimumId: await greatestId(layout) },
     { copies, log: silentLog },
   );
   const nix = new LinkingNixStore();
