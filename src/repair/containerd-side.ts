@@ -40,10 +40,10 @@ export class ContainerdSide {
   }
 
   /**
-   * The keys of all snapshots that containerd has of this snapshotter, those that are lost here among them. containerd may take
-   * some seconds to find a daemon that was just started.
+   * The keys of all snapshots that containerd has of this snapshotter, those that are lost here among them, and whether each was there when it
+   * was asked for. containerd may take some seconds to find a daemon that was just started.
    */
-  async wantedKeys(): Promise<ReadonlySet<string>> {
+  async wantedKeys(): Promise<ReadonlyMap<string, boolean>> {
     for (const deadline = performance.now() + RECONNECT_MS; ; ) {
       try {
         return await this.#wantedKeys();
@@ -56,7 +56,7 @@ export class ContainerdSide {
     }
   }
 
-  async #wantedKeys(): Promise<ReadonlySet<string>> {
+  async #wantedKeys(): Promise<ReadonlyMap<string, boolean>> {
     const { containerd, asked } = this.#deps;
     const all = await this.namespaces();
     return asked.during(async () => {

@@ -21,14 +21,16 @@ export async function mountedDirectories(snapshots: string): Promise<ReadonlySet
 }
 
 /**
- * containerd names lower directories relative to their parent where options would be too long; more than is in use is no harm.
+ * The numbers of snapshots' directories in a table of mounts. containerd names lower directories relative to their parent where options
+ * would be too long, and a view has no others; more than is in use is no harm.
  */
-function idsIn(table: string, snapshots: string): readonly number[] {
+export function idsIn(table: string, snapshots: string): readonly number[] {
   const ids: number[] = [];
   const parent = snapshots.replaceAll(' ', '\\040');
   for (const line of table.split('\n')) {
-    if (!line.includes(`${parent}/`) && !/\/snapshots\/\d+\/fs /.test(line)) continue;
-    for (const [, id] of line.matchAll(/[=:/](\d{1,15})\/(?:fs|work)\b/g)) ids.push(Number(id));
+    const namesParent = line.includes(`${parent}/`) || /\/snapshots\/\d+\/fs /.test(line);
+    const directories = namesParent ? /[=:/](\d{1,15})\/(?:fs|work)\b/g : /[=:](\d{1,15})\/fs\b/g;
+    for (const [, id] of line.matchAll(directories)) ids.push(Number(id));
   }
   return ids;
 }

@@ -22,7 +22,7 @@ export interface RepairPlan {
 
 /** Plans what brings the daemon, its directories and containerd together again. What is healthy, or in use, is in no step. */
 export function planRepair(facts: RepairFacts): RepairPlan {
-  const { records, kept, mounted, unrooted, wanted, unanswered } = facts;
+  const { records, degraded, kept, mounted, unrooted, wanted, unanswered } = facts;
   const left: string[] = [];
   if (wanted === undefined)
     left.push(
@@ -37,6 +37,16 @@ export function planRepair(facts: RepairFacts): RepairPlan {
       `${shownName(key)} is damaged, and a container that runs uses it: delete the container and run this again`,
     );
     for (const name of withAncestors(key, parents)) broken.delete(name);
+  }
+  const hidden = degraded.filter(({ key, id }) => id === undefined && broken.has(key));
+  const ids = new Set([...idsOf(facts).values(), ...kept]);
+  const strangers = [...mounted].filter((id) => !ids.has(id));
+  if (hidden.length > 0 && strangers.length > 0) {
+    left.push(
+      `${hidden.length} snapshots are damaged so that nobody knows their directories, and containers that run use some of no known ` +
+        `snapshot (${strangers.join(', ')}): delete these containers and run this again`,
+    );
+    for (const { key } of hidden) broken.delete(key);
   }
   const depths = new Map([...broken].map((key) => [key, withAncestors(key, parents).size] as const));
   const leavesFirst = [...broken].toSorted((one, other) => (depths.get(other) ?? 0) - (depths.get(one) ?? 0));

@@ -17,7 +17,7 @@ export interface RepairDeps {
   readonly roots: LayerRoots;
   readonly service: Pick<SnapshotService, 'remove'>;
   readonly cleanup: Cleanup;
-  readonly containerd: ContainerdSide;
+  readonly containerd: Pick<ContainerdSide, 'wantedKeys' | 'forget' | 'collect' | 'unpackedImages'>;
   /** Looks again at what a start looks at. */
   readonly reconcile: () => Promise<void>;
   readonly log: Log;
@@ -70,25 +70,28 @@ async function gather(
   mounted: readonly number[],
   { store, layout, roots, containerd }: RepairDeps,
 ): Promise<RepairFacts> {
-  let wanted: ReadonlySet<string> | undefined;
+  let asked: ReadonlyMap<string, boolean> | undefined;
   let unanswered = '';
   try {
-    wanted = await containerd.wantedKeys();
+    asked = await containerd.wantedKeys();
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
     unanswered = error.message;
   }
-  const records = store.list();
+  const [records, degraded] = [store.list(), store.degraded()];
+  const known = new Set([...records, ...degraded].map(({ key }) => key));
+  // What was there then and is not now was removed meanwhile, and its name may be another snapshot's by now.
+  const wanted = asked?.entries().filter(([key, wasThere]) => known.has(key) || !wasThere);
   return {
     records,
-    degraded: store.degraded(),
+    degraded,
     gone: new Set(records.filter(({ id }) => !existsSync(layout.fs(id))).map(({ id }) => id)),
     kept: store.kept(),
     mounted: new Set([...mounted, ...(await mountedDirectories(layout.snapshots))]),
     unrooted: new Set(
       records.filter(({ id, closure }) => closure !== undefined && !roots.isRooted(id)).map(({ id }) => id),
     ),
-    wanted,
+    wanted: wanted === undefined ? undefined : new Set(wanted.map(([key]) => key)),
     unanswered,
   };
 }
@@ -140,7 +143,7 @@ async function executeAll(
 /** The images whose uppermost layer is among these, as `<namespace>: <name>`. */
 async function imagesOf(
   lost: readonly StepOf<'forget-in-containerd'>[],
-  containerd: ContainerdSide,
+  containerd: Pick<ContainerdSide, 'unpackedImages'>,
 ): Promise<readonly string[]> {
   const images: string[] = [];
   for (const [namespace, steps] of Map.groupBy(lost, (step) => step.namespace)) {

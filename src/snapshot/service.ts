@@ -169,7 +169,7 @@ export class SnapshotService {
   /** Throws NotFound, or DataLoss for a snapshot whose record cannot be read. */
   stat(key: string): SnapshotRecord {
     const { store, asked } = this.#deps;
-    asked.note(key);
+    asked.note(key, isTaken(store, key));
     const record = asked.listening ? store.get(key) : mustGet(store, key);
     if (record !== undefined) return record;
     throw new StatusError('NotFound', `snapshot ${JSON.stringify(key)}: not found`);

@@ -73,6 +73,13 @@ describe('a plan of a repair', () => {
     ]);
   });
 
+  it('leaves a record that cannot be read and names no directory while a container runs on one of nobody’s', () => {
+    const degraded = [{ key: key('bad'), id: undefined, reason: 'it is cut' }];
+    const { steps, left } = planRepair(facts({ degraded, mounted: new Set([3, 12]) }));
+    assert.deepEqual(steps, []);
+    assert.match(left.join(), /containers that run use some of no known snapshot \(12\): delete/);
+  });
+
   it('removes directories of no snapshot that nobody uses, and names those that somebody does', () => {
     const { steps, left } = planRepair(facts({ kept: new Set([8, 9]), mounted: new Set([9]) }));
     assert.deepEqual(steps, [{ type: 'remove-directories', ids: [8] }]);

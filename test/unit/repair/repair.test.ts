@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { silentLog } from '../../../src/log.ts';
+import { repairState } from '../../../src/repair/repair.ts';
+import { create, remove } from '../snapshot/operations.ts';
+import { openState } from '../snapshot/state-rig.ts';
+
+describe('a repair beside other work', () => {
+  let root: string;
+  before(async () => (root = await mkdtemp(join(tmpdir(), 'repair-'))));
+  after(() => rm(root, { recursive: true }));
+
+  it('does not have containerd forget a name whose snapshot is removed while it is asked', async () => {
+    const [gone, lost] = ['default/1/container', 'default/2/lost'];
+    await using state = await openState(root);
+    await state.executor.run(create(state, gone));
+    const containerd = {
+      async wantedKeys() {
+        await state.executor.run(remove(state, gone));
+        return new Map([
+          [gone, true],
+          [lost, false],
+        ]);
+      },
+      unpackedImages: () => Promise.resolve(new Map<string, readonly string[]>()),
+      forget: () => Promise.reject(new Error('a dry run')),
+      collect: () => Promise.reject(new Error('a dry run')),
+    };
+    const service = { remove: () => Promise.reject(new Error('a dry run')) };
+    const reconcile = () => Promise.reject(new Error('a dry run'));
+    const deps = { ...state, service, containerd, reconcile, log: silentLog };
+    const { actions } = await repairState({ dryRun: true, mounted: [] }, deps);
+    assert.deepEqual(
+      actions.map(({ what }) => what),
+      [
+        'have containerd forget snapshot "lost" of namespace default',
+        'have containerd remove what it does not know',
+      ],
+    );
+  });
+});
