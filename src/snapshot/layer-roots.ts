@@ -178,7 +178,8 @@ export class LayerRoots {
     if (paths.length === 0) return;
     await queue.realise(paths, gcRoots.link(id), { ...call, subject: subjectOf(id) });
     try {
-      await check.check(closure);
+      // Remove waits for the end of this, and containerd holds a lock meanwhile: Nix may not answer.
+      await waitFor(check.check(closure), call, () => `closure ${paths[0]}: its list is not checked yet`);
     } catch (error) {
       if (error instanceof StatusError && error.code === 'InvalidArgument') await this.#drop(id);
       throw error;

@@ -154,6 +154,20 @@ describe('the root of a stored snapshot', () => {
     await assert.rejects(roots.secureStored(1, A), { code: 'InvalidArgument' });
     assert.deepEqual([await links(), roots.isRooted(1)], [[], false]);
   });
+
+  it('goes with the snapshot while Nix is asked about the closure, and does not answer', async () => {
+    store.gate.resolve();
+    const asked = Promise.withResolvers<void>();
+    checked = () => {
+      asked.resolve();
+      return new Promise(() => {});
+    };
+    const securing = assert.rejects(roots.secureStored(1, A), { code: 'Cancelled' });
+    await asked.promise;
+    await roots.release(1);
+    await securing;
+    assert.deepEqual(await links(), []);
+  });
 });
 
 describe('the root of a snapshot that is being made', () => {
