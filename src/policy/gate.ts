@@ -102,17 +102,16 @@ export class PolicyGate implements AsyncDisposable {
     const asked: Asked = { paths, all, image: this.#imageOf(paths, subject) };
     const decided = this.#judge(asked, { paths: all, bytes: 0, complete: false });
     if (decided && !this.#hasLimits()) return this.#admit(asked, ADMITTED);
+    const until = performance.now() + (call.deadlineMs ?? 0);
     const measure = await this.#measure(all, call);
     this.#judgeMeasure(asked, measure);
-    await this.#oneByOne(async () => {
-      await this.#checkRoom(asked, measure);
-      this.#inFlight.add(measure);
-    });
+    const left = call.deadlineMs === undefined ? {} : { deadlineMs: Math.max(0, until - performance.now()) };
+    const room = await this.#takeRoom(asked, measure, { ...call, ...left });
     return this.#admit(asked, {
       confirm: async (later) => {
         if (!isThere(measure)) await this.#confirm(asked, measure, later);
       },
-      [Symbol.dispose]: () => void this.#inFlight.delete(measure),
+      [Symbol.dispose]: () => void this.#inFlight.delete(room),
     });
   }
 
@@ -210,6 +209,25 @@ export class PolicyGate implements AsyncDisposable {
     const verdict: Verdict = evaluate(this.#options.rules, this.#options.default, facts);
     if (verdict.kind === 'deny') this.#refuse(deniedByRule(refused(asked), verdict.match, facts), asked);
     return verdict.kind === 'allow';
+  }
+
+  /** What it takes, among what is being realised; a caller that waits no longer takes nothing. */
+  async #takeRoom(asked: Asked, measure: Measure, call: RealiseCall): Promise<Measure> {
+    const room = { ...measure };
+    let isGone = false;
+    const taking = this.#oneByOne(async () => {
+      if (isGone) return;
+      await this.#checkRoom(asked, measure);
+      if (!isGone) this.#inFlight.add(room);
+    });
+    try {
+      await waitFor(taking, call, () => `${asked.paths[0] ?? '(no path)'}: what is there is not counted yet`);
+    } catch (error) {
+      isGone = true;
+      this.#inFlight.delete(room);
+      throw error;
+    }
+    return room;
   }
 
   async #checkRoom(asked: Asked, measure: Measure): Promise<void> {

@@ -27,11 +27,14 @@ class SmallStore implements Measures {
   fetches: StorePath[][] = [];
   /** Goes as soon as it is there. */
   vanishes: StorePath | undefined;
+  /** Until it ends Nix says nothing of what is there. */
+  silent: Promise<void> = Promise.resolve();
   /** Until it ends a realise does not. */
   held: Promise<void> = Promise.resolve();
 
   async measure(paths: readonly StorePath[], { local = false }: MeasureOptions = {}): Promise<Measure> {
     this.asked += 1;
+    if (local) await this.silent;
     const closure = [...new Set(paths.flatMap((path) => [path, LIBC]))];
     const sizes = (found: readonly StorePath[]) => new Map(found.map((path) => [path, 100]));
     const absent = closure.filter((path) => !this.present.has(path));
@@ -124,6 +127,21 @@ describe('the gate', () => {
     );
     assert.deepEqual(store.fetches, []);
     await assert.rejects(readlink(link(APP)), { code: 'ENOENT' });
+  });
+
+  it('holds nobody longer than they wait while Nix does not say what is there, and keeps no room for them', async (t) => {
+    const { store, queue, realise, link } = await open(t, { maxNodeBytes: 250 });
+    const silent = Promise.withResolvers<void>();
+    store.silent = silent.promise;
+    const caller = new AbortController();
+    const late = queue.realise([APP], link(APP), { deadlineMs: 50 });
+    const gone = queue.realise([APP], link(APP), { signal: caller.signal });
+    await assert.rejects(late, { code: 'DeadlineExceeded', message: /0-app: .* is not counted yet/ });
+    caller.abort();
+    await assert.rejects(gone, { code: 'Cancelled' });
+    silent.resolve();
+    await realise(OTHER);
+    assert.deepEqual(store.fetches, [[OTHER]]);
   });
 
   it('judges what was not told before when it is there; then no root is left', async (t) => {
