@@ -100,6 +100,7 @@ describe('damaged state', { skip }, () => {
     await using rig = await DaemonRig.up();
     await chain(rig);
     await rig.daemon.stop();
+    removeCopies(rig);
     await tamper(rig, async (db) => {
       await db.put('r:child', 'broken');
       for await (const [key, value] of db.iterator({ gte: 'i:', lt: 'i;' })) {
