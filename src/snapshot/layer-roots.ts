@@ -110,10 +110,13 @@ export class LayerRoots {
   /**
    * {@link secureStored} without anybody who must wait; a failure is logged, and the first container of the layer tries again.
    *
-   * @returns resolves when the work has ended, however it did.
+   * @returns resolves when the work has ended; says whether it is rooted then.
    */
-  secureLater(id: number, closure: LayerClosure): Promise<void> {
-    return this.#work(id, closure, true).catch(() => {});
+  secureLater(id: number, closure: LayerClosure): Promise<boolean> {
+    return this.#work(id, closure, true).then(
+      () => true,
+      () => false,
+    );
   }
 
   /**

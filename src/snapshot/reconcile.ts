@@ -99,7 +99,8 @@ function remake(record: SnapshotRecord, layout: Layout): string | undefined {
  *
  * @returns how many had none.
  */
-function rootAnew({ store, layout, roots }: ReconcileDeps): number {
+function rootAnew(deps: ReconcileDeps): number {
+  const { store, layout, roots } = deps;
   const isFirstOfBoot = !isOfThisBoot(layout.boot);
   const rooted: SnapshotRecord[] = [];
   let unrooted = 0;
@@ -111,20 +112,29 @@ function rootAnew({ store, layout, roots }: ReconcileDeps): number {
       void roots.secureLater(record.id, record.closure.closure);
     }
   }
-  if (isFirstOfBoot) {
-    writeFileSync(layout.boot, bootId());
-    void rootEach(store, roots, rooted);
-  }
+  if (isFirstOfBoot) void rootEach(rooted, deps);
   return unrooted;
 }
 
-/** One after the other: nobody waits for these, and others do for what they ask of Nix. */
+/**
+ * One after the other: nobody waits for these, and others do for what they ask of Nix. Not before all of them are rooted this was the
+ * first start of the host.
+ */
 async function rootEach(
-  store: MetadataStore,
-  roots: LayerRoots,
   records: readonly SnapshotRecord[],
+  { store, layout, roots, log }: ReconcileDeps,
 ): Promise<void> {
-  for (const { key, id, closure } of records) {
-    if (closure !== undefined && store.get(key)?.id === id) await roots.secureLater(id, closure.closure);
+  const isThere = ({ key, id }: SnapshotRecord) => store.get(key)?.id === id;
+  let areRooted = true;
+  for (const record of records) {
+    if (record.closure === undefined || !isThere(record)) continue;
+    const isRooted = await roots.secureLater(record.id, record.closure.closure);
+    if (!isRooted && isThere(record)) areRooted = false;
+  }
+  if (!areRooted) return;
+  try {
+    writeFileSync(layout.boot, bootId());
+  } catch (error) {
+    log.warn({ error: messageOf(error) }, 'the next start roots everything anew');
   }
 }

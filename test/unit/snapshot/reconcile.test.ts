@@ -75,6 +75,7 @@ describe('reconcile', () => {
     await rm(join(root, 'metadata'), { recursive: true });
     await using state = await openState(root, GRACE_MS);
     await state.reconcile();
+    await state.idle();
     await state.executor.run(create(state, 'next', { paths: [OTHER_PATH] }));
     await state.retired.releaseAll();
     assert.deepEqual((await pictureOf(state)).roots, ['1', '4']);
@@ -135,6 +136,21 @@ describe('reconcile', () => {
     assert.equal((await lstat(join(root, 'gcroots', '1'), { bigint: true })).ctimeNs, linkAfter.ctimeNs);
   });
 
+  it('roots everything anew at the next start when the first one of the host did not come to that', async () => {
+    await rm(join(root, 'boot'), { force: true });
+    {
+      await using state = await openState(root);
+      state.nix.refuse = new StatusError('Unavailable', 'no daemon yet');
+      await state.reconcile();
+      await state.idle();
+    }
+    await using state = await openState(root);
+    const { ctimeNs } = await lstat(join(root, 'gcroots', '1'), { bigint: true });
+    await state.reconcile();
+    await state.idle();
+    assert.notEqual((await lstat(join(root, 'gcroots', '1'), { bigint: true })).ctimeNs, ctimeNs);
+  });
+
   it('names a directory that cannot be removed, and removes the others', async () => {
     for (const name of ['7', '77', '777']) {
       await mkdir(join(root, 'snapshots', name, 'fs'), { recursive: true });
@@ -155,6 +171,7 @@ describe('reconcile', () => {
     await using state = await openState(root);
     await state.roots.secure(78, { kind: 'paths', paths: [PATH] });
     await state.reconcile();
+    await state.idle();
     const { directories: left, roots } = await pictureOf(state);
     assert.deepEqual([left, roots], [['1', '2', 'of-somebody-else'], ['1']]);
     assert.equal(state.store.nextId(), 78);
