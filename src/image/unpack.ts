@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { chainId } from '../closure/chain-id.ts';
 import { StatusError } from '../errors.ts';
+import { untilReconnected } from '../rpc/until-reconnected.ts';
 import type { ContainerdSession } from './containerd-session.ts';
 import type { Descriptor } from './descriptor.ts';
 import { label } from './store-content.ts';
@@ -94,7 +95,8 @@ async function prepare(
 
 async function exists(session: ContainerdSession, snapshotter: string, key: string): Promise<boolean> {
   try {
-    await session.snapshots.Stat({ snapshotter, key }, session.call);
+    const { call } = session;
+    await untilReconnected(() => session.snapshots.Stat({ snapshotter, key }, call), call.signal);
     return true;
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { StatusError } from '../errors.ts';
 import { NAMESPACE_KEY, type RpcClient } from '../rpc/client.ts';
 import { content, images, leases, snapshots } from '../rpc/proto.ts';
+import { untilReconnected } from '../rpc/until-reconnected.ts';
 import type { AskedNames } from '../snapshot/asked-names.ts';
 import type { ClientName } from './facts.ts';
 import { namespaces } from './namespaces-proto.ts';
@@ -19,10 +19,6 @@ export interface ContainerdSideDeps {
 
 /** How long containerd may take for an answer, in milliseconds. */
 const TIMEOUT_MS = 60_000;
-
-/** containerd waits up to 3 s between tries to connect (`cmd/containerd/server`, proxy plugins). */
-const RECONNECT_MS = 10_000;
-const RETRY_MS = 250;
 
 /** What containerd knows of this snapshotter, and what it is asked to change. Each method throws StatusError. */
 export class ContainerdSide {
@@ -44,16 +40,7 @@ export class ContainerdSide {
    * was asked for. containerd may take some seconds to find a daemon that was just started.
    */
   async wantedKeys(): Promise<ReadonlyMap<string, boolean>> {
-    for (const deadline = performance.now() + RECONNECT_MS; ; ) {
-      try {
-        return await this.#wantedKeys();
-      } catch (error) {
-        // It says so by Unavailable, or by Unknown and the words of its client.
-        const isAway = error instanceof StatusError && ['Unavailable', 'Unknown'].includes(error.code);
-        if (!isAway || performance.now() > deadline) throw error;
-        await sleep(RETRY_MS);
-      }
-    }
+    return await untilReconnected(() => this.#wantedKeys());
   }
 
   async #wantedKeys(): Promise<ReadonlyMap<string, boolean>> {

@@ -32,7 +32,7 @@ describe('nix2container load on other containerds', { skip: unavailable ?? false
       }
       await using node = await Sandbox.up({ suite, name: 'n2c' });
       const { greeter } = await buildPackages(node, ['greeter']);
-      await startSnapshotter(node);
+      const snapshotter = await startSnapshotter(node);
       const containerd = await startContainerd(node, { version, snapshotterSocket: SNAPSHOTTER_SOCKET });
       t.diagnostic(`containerd ${containerd.version}`);
       const program = ['node', `${inside.project}/dist/nix2container.mjs`];
@@ -49,6 +49,12 @@ describe('nix2container load on other containerds', { skip: unavailable ?? false
       ];
       await node.exec([...program, 'build', ...flags, greeter, '/tmp/greeter.tar']);
       await node.exec([...program, 'load', '/tmp/greeter.tar']);
+      // containerd does not find a daemon at once that was away.
+      await snapshotter.stop();
+      await containerd.ctr(['snapshot', '--snapshotter', 'nix', 'ls'], { reject: false });
+      const again = node.exec([...program, 'load', '/tmp/greeter.tar']);
+      await snapshotter.start();
+      await again;
       const check = await containerd.ctr(['image', 'check', '--snapshotter', 'nix']);
       assert.match(check.stdout, /greeter:1 .* true/);
       // Committed ones only: nerdctl leaves a view of its own to containerd's collector.
