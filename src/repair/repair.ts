@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import pLimit from 'p-limit';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { LevelStore } from '../metadata/level-store.ts';
@@ -29,6 +30,9 @@ export interface RepairReport {
   readonly left: readonly string[];
   readonly pull_again: readonly string[];
 }
+
+/** How many closures are waited for at a time; Nix is asked about as many as the realise queue lets through. */
+const ROOTED_AT_A_TIME = 100;
 
 type StepOf<T extends RepairStep['type']> = Extract<RepairStep, { type: T }>;
 type Executors = { readonly [T in RepairStep['type']]: (step: StepOf<T>) => Promise<void> };
@@ -124,17 +128,21 @@ async function executeAll(
   const execute = <T extends RepairStep['type']>(step: StepOf<T>): Promise<void> =>
     executors[step.type](step);
   const failed = new Map<RepairStep, string>();
+  const attempt = async (step: RepairStep): Promise<void> => {
+    try {
+      await execute(step);
+    } catch (error) {
+      failed.set(step, messageOf(error));
+    }
+  };
+  // Each may wait as long as a Prepare does for a cache that says nothing.
+  const atATime = pLimit(ROOTED_AT_A_TIME);
   let left = steps;
   for (let before = Infinity; left.length > 0 && left.length < before; ) {
     before = left.length;
     failed.clear();
-    for (const step of left) {
-      try {
-        await execute(step);
-      } catch (error) {
-        failed.set(step, messageOf(error));
-      }
-    }
+    for (const step of left.filter(({ type }) => type !== 'root')) await attempt(step);
+    await Promise.all(left.filter(({ type }) => type === 'root').map((step) => atATime(() => attempt(step))));
     left = [...failed.keys()];
   }
   return failed;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { silentLog } from '../../../src/log.ts';
 import { repairState } from '../../../src/repair/repair.ts';
-import { create, remove } from '../snapshot/operations.ts';
+import { create, OTHER_PATH, PATH, remove } from '../snapshot/operations.ts';
 import { openState } from '../snapshot/state-rig.ts';
 
 describe('a repair beside other work', () => {
@@ -40,5 +40,41 @@ describe('a repair beside other work', () => {
         'have containerd remove what it does not know',
       ],
     );
+  });
+
+  it('waits for closures without a root at the same time: a cache that says nothing makes each one wait', async () => {
+    await using state = await openState(root);
+    for (const [key, path] of Object.entries({ one: PATH, other: OTHER_PATH })) {
+      await state.executor.run(create(state, key, { paths: [path] }));
+      const id = state.store.get(key)?.id ?? 0;
+      await state.roots.release(id);
+    }
+    const both = Promise.withResolvers<void>();
+    let asked = 0;
+    const { nix } = state;
+    const realise = nix.realise.bind(nix);
+    nix.realise = async (paths, link) => {
+      asked += 1;
+      if (asked === 2) both.resolve();
+      await both.promise;
+      await realise(paths, link);
+    };
+    const containerd = {
+      wantedKeys: () => Promise.resolve(new Map(state.store.list().map(({ key }) => [key, true] as const))),
+      unpackedImages: () => Promise.resolve(new Map<string, readonly string[]>()),
+      forget: () => Promise.resolve(),
+      collect: () => Promise.resolve(),
+    };
+    const service = { remove: () => Promise.resolve() };
+    const deps = { ...state, service, containerd, reconcile: () => Promise.resolve(), log: silentLog };
+    const { actions, left } = await repairState({ dryRun: false, mounted: [] }, deps);
+    assert.deepEqual(
+      actions.map(({ what, error }) => [what, error]),
+      [
+        ['root the closure of snapshot "one"', ''],
+        ['root the closure of snapshot "other"', ''],
+      ],
+    );
+    assert.deepEqual(left, []);
   });
 });
