@@ -36,6 +36,23 @@ export interface TarMember extends TarMemberHeader {
 const BLOCK = 512;
 /** Two empty blocks end a tar. */
 export const END_OF_TAR = Buffer.alloc(2 * BLOCK);
+/** So much of a tar is handed on at a time, in bytes. */
+const CHUNK = 256 * 1024;
+
+/** The tar of members, in chunks; no more of it is made than is read. */
+export async function* tarOf(members: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void> {
+  let blocks: Buffer[] = [];
+  let size = 0;
+  for await (const block of members) {
+    blocks.push(block);
+    size += block.length;
+    if (size < CHUNK) continue;
+    yield Buffer.concat(blocks, size);
+    blocks = [];
+    size = 0;
+  }
+  yield Buffer.concat([...blocks, END_OF_TAR]);
+}
 
 const MAX_NAME = 100;
 const MAX_PREFIX = 155;

@@ -2,7 +2,7 @@ import { type Dirent, constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, readdir, readlink } from 'node:fs/promises';
 import { HELD_STORE_MODE } from '../closure/recover.ts';
 import { STORE_DIR, type StorePath } from '../closure/store-path.ts';
-import { encodeHeader, END_OF_TAR, paddingOf, type TarMemberHeader } from '../closure/tar-member.ts';
+import { encodeHeader, paddingOf, tarOf, type TarMemberHeader } from '../closure/tar-member.ts';
 import { messageOf, StatusError } from '../errors.ts';
 
 /** What Nix gives everything in a store: files 0444 or 0555, directories 0555, time 1. Source: Nix manual, "Store Object". */
@@ -31,21 +31,8 @@ interface Loaded extends AsyncDisposable {
  * @param paths valid ones.
  * @throws StatusError DataLoss naming the path that cannot be read, or is none that Nix makes.
  */
-export async function* storeTar(
-  paths: readonly StorePath[],
-  realStoreDir: string,
-): AsyncGenerator<Buffer, void> {
-  let blocks: Buffer[] = [];
-  let size = 0;
-  for await (const block of storeBlocks(paths, realStoreDir)) {
-    blocks.push(block);
-    size += block.length;
-    if (size < CHUNK) continue;
-    yield Buffer.concat(blocks, size);
-    blocks = [];
-    size = 0;
-  }
-  yield Buffer.concat([...blocks, END_OF_TAR]);
+export function storeTar(paths: readonly StorePath[], realStoreDir: string): AsyncGenerator<Buffer, void> {
+  return tarOf(storeBlocks(paths, realStoreDir));
 }
 
 async function* storeBlocks(paths: readonly StorePath[], realStoreDir: string): AsyncGenerator<Buffer, void> {

@@ -3,7 +3,7 @@ import { lstat, open, readdir, readlink } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { STORE_DIR } from '../closure/store-path.ts';
-import { encodeHeader, END_OF_TAR, paddingOf, type TarMemberHeader } from '../closure/tar-member.ts';
+import { encodeHeader, paddingOf, tarOf, type TarMemberHeader } from '../closure/tar-member.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import { ownerHeader } from '../image/perms.ts';
 import { compileExpressions } from './expressions.ts';
@@ -31,7 +31,8 @@ const CHUNK = 256 * 1024;
  */
 export function rewrittenTar(paths: readonly RewrittenPath[], realStoreDir: string): Readable {
   const given = new AbortController();
-  const tar = Readable.from(chunks(paths, realStoreDir, given.signal), { objectMode: false });
+  const blocks = blocksOf(paths, realStoreDir, turnsOf(given.signal));
+  const tar = Readable.from(tarOf(blocks), { objectMode: false });
   return tar.once('close', () => given.abort());
 }
 
@@ -53,25 +54,6 @@ function turnsOf(given: AbortSignal): Turn {
     }
     if (given.aborted) throw new StatusError('Cancelled', 'nobody reads the layer');
   };
-}
-
-/** The tar in chunks; no more of it is made than is read. */
-async function* chunks(
-  paths: readonly RewrittenPath[],
-  realStoreDir: string,
-  given: AbortSignal,
-): AsyncGenerator<Buffer, void> {
-  let blocks: Buffer[] = [];
-  let size = 0;
-  for await (const block of blocksOf(paths, realStoreDir, turnsOf(given))) {
-    blocks.push(block);
-    size += block.length;
-    if (size < CHUNK) continue;
-    yield Buffer.concat(blocks, size);
-    blocks = [];
-    size = 0;
-  }
-  yield Buffer.concat([...blocks, END_OF_TAR]);
 }
 
 async function* blocksOf(
