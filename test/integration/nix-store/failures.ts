@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import { GatedCache } from './gated-cache.ts';
 import {
@@ -77,6 +77,30 @@ export const FAILURES: Readonly<Record<string, () => Promise<void>>> = {
       await assert.rejects(store.realise([c], R1), { code, message });
     }
     assert.deepEqual(readdirSync(ROOTS), []);
+  },
+
+  'uses a login in the address of a cache, and shows it to nobody': async () => {
+    const { c } = paths();
+    await using cache = await GatedCache.serve(CACHE);
+    cache.login = 'user:secret';
+    const address = cache.url.replace('://', '://user:secret@');
+    const held = cache.hold();
+    const realised = openStore([address]).realise([c], R1);
+    await Promise.race([held, realised]);
+    const commands = readdirSync('/proc')
+      .filter((name) => /^[0-9]+$/.test(name) && existsSync(`/proc/${name}/cmdline`))
+      .map((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+    assert.ok(commands.some((command) => command.includes('nix')));
+    assert.deepEqual(
+      commands.filter((command) => command.includes('secret')),
+      [],
+    );
+    cache.release();
+    await realised;
+    await assert.rejects(openStore([address]).realise([MISSING], `${ROOTS}/2`), ({ message }: Error) => {
+      assert.doesNotMatch(message, /secret/);
+      return message.includes(cache.url);
+    });
   },
 
   'refuses a path that no trusted key signed': async () => {

@@ -8,6 +8,8 @@ export class GatedCache implements AsyncDisposable {
   readonly requests: string[] = [];
   /** Answers these requests with a status instead of the file. */
   fault: ((path: string) => number | undefined) | undefined;
+  /** Answers 401 to who does not show it: `user:password`. */
+  login: string | undefined;
   #directory: string;
   #server: Server;
   /** Which archives wait; undefined: none. */
@@ -18,7 +20,7 @@ export class GatedCache implements AsyncDisposable {
   private constructor(directory: string) {
     this.#directory = directory;
     this.#server = createServer((request, response) => {
-      void this.#answer(request.url ?? '/', response);
+      void this.#answer(request.url ?? '/', request.headers.authorization, response);
     });
   }
 
@@ -63,14 +65,17 @@ export class GatedCache implements AsyncDisposable {
     this.#changed = Promise.withResolvers();
   }
 
-  async #answer(path: string, response: ServerResponse): Promise<void> {
+  async #answer(path: string, shown: string | undefined, response: ServerResponse): Promise<void> {
     this.requests.push(path);
     while (path.startsWith('/nar/') && this.#held?.(path) === true) {
       this.#reached.resolve();
       await this.#changed.promise;
     }
     const file = this.#directory + path;
-    const status = this.fault?.(path) ?? (existsSync(file) ? 200 : 404);
+    const asked =
+      this.login === undefined ? undefined : `Basic ${Buffer.from(this.login).toString('base64')}`;
+    const refusal = asked === shown || asked === undefined ? undefined : 401;
+    const status = refusal ?? this.fault?.(path) ?? (existsSync(file) ? 200 : 404);
     if (status !== 200) {
       response.writeHead(status).end();
       return;
