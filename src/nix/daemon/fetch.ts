@@ -58,6 +58,8 @@ interface Work {
 interface Tries {
   readonly left: number;
   readonly settings: ClientSettings['settings'];
+  /** Substituters that earlier tries have asked: a Nix that remembers misses does not ask them again. */
+  readonly asked: readonly string[];
 }
 
 /**
@@ -79,36 +81,40 @@ export class Fetcher {
     using own = this.#inFlight.begin(outputs);
     const work = { outputs, earlier: own.earlier, root, options };
     const spare = this.#deps.spare();
+    const log = new RealiseLog(options);
     if (spare !== undefined) {
       try {
-        await this.#attempt(spare, work);
+        await this.#attempt(spare, work, log);
         return;
       } catch (error) {
         // A spare one knows neither what nix.conf says now nor which substituter came back.
         if (options.signal?.aborted === true) throw error;
       }
     }
-    await this.#fetchAnew(work);
+    const asked = log.record().substituters;
+    await this.#fetchAnew(work, { left: TRIES, settings: new Map(), asked });
   }
 
-  async #fetchAnew(work: Work, tries: Tries = { left: TRIES, settings: new Map() }): Promise<void> {
+  async #fetchAnew(work: Work, tries: Tries): Promise<void> {
     const { outputs, options } = work;
     const log = new RealiseLog(options);
     try {
       await this.#attempt(await this.#deps.connect(runOptions(options)), work, log, tries.settings);
     } catch (error) {
       if (!(error instanceof DaemonError)) throw error;
+      const asked = [...new Set([...tries.asked, ...log.record().substituters])];
       if (tries.left > 1 && PASSING.test(error.message)) {
-        await this.#fetchAnew(work, { ...tries, left: tries.left - 1 });
+        await this.#fetchAnew(work, { ...tries, left: tries.left - 1, asked });
         return;
       }
       log.take({ kind: 'message', level: LEVEL.error, text: error.message });
       if (tries.settings !== AS_IT_IS_NOW && mayBeOutdated(log.record().messages)) {
-        await this.#fetchAnew(work, { ...tries, settings: AS_IT_IS_NOW });
+        await this.#fetchAnew(work, { ...tries, settings: AS_IT_IS_NOW, asked });
         return;
       }
       const { signal } = options;
-      const record = await explainFailure(outputs, log.record(), { ...this.#deps, signal });
+      const said = { ...log.record(), substituters: asked };
+      const record = await explainFailure(outputs, said, { ...this.#deps, signal });
       const facts = await this.#deps.inquiry.factsOf(record, signal);
       throw realiseFailure(outputs, 'refused by daemon', record, facts);
     }
@@ -117,7 +123,7 @@ export class Fetcher {
   async #attempt(
     connection: DaemonConnection,
     work: Work,
-    log = new RealiseLog(work.options),
+    log: RealiseLog,
     further: ClientSettings['settings'] = new Map(),
   ): Promise<void> {
     const { outputs, root, options } = work;
