@@ -67,17 +67,14 @@ for (const row of await matrix(['2.4'])) {
       ]);
       const daemon = await rig.snapshotter.process.pid();
       const own = await oomScore(daemon);
-      const scores = await eventually(async () => {
+      await eventually(async () => {
         const children = await readFile(`/proc/${daemon}/task/${daemon}/children`, 'utf8');
         const pids = children.split(' ').filter((pid) => pid !== '');
         assert.ok(pids.length > 0, 'a process of Nix');
-        return await Promise.all(pids.map(oomScore));
+        const scores = await Promise.all(pids.map(oomScore));
+        const expected = scores.map(() => scoreOfChild(own));
+        assert.deepEqual(scores, expected, 'what eats all memory is ended before the daemon');
       });
-      assert.deepEqual(
-        scores,
-        scores.map(() => scoreOfChild(own)),
-        'what eats all memory is ended before the daemon',
-      );
       await rig.cache.setFaults([]);
       await pulled;
       assert.equal((await runContainer(rig, { image, id: 'one' })).stdout, GREETING);
