@@ -12,6 +12,9 @@ export interface RunOptions {
   readonly reject?: boolean;
 }
 
+/** runc 1.1 loses its own first process once in some thousand starts, before that has looked at anything of the container. */
+const INIT_LOST = /waiting for init preliminary setup: read init-p: connection reset by peer/;
+
 let runs = 0;
 
 /**
@@ -20,7 +23,7 @@ let runs = 0;
  * Its output goes through a file, and so `stdout` has what the container says on stderr, too: `ctr` itself now and then loses
  * all or the end of an output (of 2.4 in about one run in a hundred, with containerd's own overlayfs too).
  *
- * @throws StatusError Unknown with what `ctr` says, unless `reject` is false.
+ * @throws Error with what `ctr` says, unless `reject` is false.
  */
 export async function runContainer(
   { containerd, node }: Rig,
@@ -32,7 +35,11 @@ export async function runContainer(
   await node.writeFile(output, '');
   const log = ['--log-uri', `file://${output}`];
   const run = ['run', '--rm', '--snapshotter', 'nix', ...log, ...flags, image, id, ...command];
-  const result = await containerd.ctr(['-n', namespace, ...run], { reject });
+  const start = async () => await containerd.ctr(['-n', namespace, ...run], { reject: false });
+  let result = await start();
+  if (INIT_LOST.test(result.stderr)) result = await start();
+  if (reject && result.exitCode !== 0)
+    throw new Error(`container ${id} of ${image} failed (exit code ${result.exitCode}): ${result.stderr}`);
   return { ...result, stdout: (await node.readFile(output)).replace(/\n$/, '') };
 }
 
@@ -52,7 +59,13 @@ export async function startContainer(
 ): Promise<Container> {
   const { node, containerd } = rig;
   const sleep = [...flags, image, id, 'sleep', '1000'];
-  await containerd.ctr(['-n', namespace, 'run', '--detach', '--snapshotter', 'nix', ...sleep]);
+  const run = ['-n', namespace, 'run', '--detach', '--snapshotter', 'nix', ...sleep];
+  const { exitCode, stderr } = await containerd.ctr(run, { reject: false });
+  if (exitCode !== 0) {
+    if (!INIT_LOST.test(stderr)) throw new Error(`container ${id} cannot be started: ${stderr}`);
+    await deleteContainer(rig, id, namespace);
+    await containerd.ctr(run);
+  }
   const tasks = (await containerd.ctr(['-n', namespace, 'task', 'ls'])).stdout.split('\n');
   const pid = tasks.map((line) => line.split(/\s+/)).find(([name]) => name === id)?.[1];
   if (pid === undefined) throw new Error(`containerd has no task of container ${id}: ${tasks.join('; ')}`);
