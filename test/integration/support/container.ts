@@ -12,7 +12,7 @@ export interface RunOptions {
   readonly reject?: boolean;
 }
 
-/** runc 1.1 loses its own first process once in some thousand starts, before that has looked at anything of the container. */
+/** runc 1.1 was seen to lose its own first process, before that has looked at anything of the container. */
 const INIT_LOST = /waiting for init preliminary setup: read init-p: connection reset by peer/;
 
 let runs = 0;

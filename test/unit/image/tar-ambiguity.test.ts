@@ -64,7 +64,7 @@ async function read(t: TestContext, members: readonly Raw[]): Promise<readonly s
   return found;
 }
 
-/** What Go's archive/tar makes of the same, by which containerd unpacks, stands in test/contract/parsers.test.ts. */
+/** As Go's archive/tar reads them, by which containerd unpacks. */
 describe('a tar that readers might read differently', () => {
   for (const [what, members, found] of [
     [
