@@ -195,8 +195,9 @@ export class LevelStore implements MetadataStore {
 }
 
 async function openDatabase(directory: string, log: Log): Promise<Opened> {
-  const db: Database = new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
   const loss = new LossMark(directory);
+  loss.setIfJournalIsGone();
+  const db: Database = new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
   try {
     return await readDatabase(db, loss, log);
   } catch (error) {

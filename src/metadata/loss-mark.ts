@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
 
@@ -10,11 +10,13 @@ import { errnoOf } from '../errors.ts';
  * nowhere else. The log of the run before counts, too, for that run may have been killed.
  */
 export class LossMark {
+  readonly #directory: string;
   readonly #file: string;
   readonly #logs: readonly string[];
 
   /** @param directory the database. */
   constructor(directory: string) {
+    this.#directory = directory;
     this.#file = `${directory}.lost`;
     this.#logs = ['LOG', 'LOG.old'].map((name) => join(directory, name));
   }
@@ -22,6 +24,15 @@ export class LossMark {
   /** To be asked when the database is open. Throws what Node.js throws. */
   isSet(): boolean {
     return existsSync(this.#file) || this.#logs.some(saysLoss);
+  }
+
+  /**
+   * Sets the mark where the journal is gone. To be asked before the database is opened, which makes a new one: LevelDB keeps one at all
+   * times, and does without it in silence. Throws what Node.js throws.
+   */
+  setIfJournalIsGone(): void {
+    if (!existsSync(join(this.#directory, 'CURRENT'))) return;
+    if (!readdirSync(this.#directory).some((name) => name.endsWith('.log'))) this.set();
   }
 
   /** On disk when this returns. Throws what Node.js throws. */

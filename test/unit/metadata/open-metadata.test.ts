@@ -163,6 +163,20 @@ describe('metadata that is opened', () => {
     assert.deepEqual(opened.store.list().toSorted(byId), [base, child]);
   });
 
+  it('is made whole when its journal is gone', async () => {
+    await fill(base);
+    // The journal has this one, a table the other.
+    await fill(child);
+    for (const name of await readdir(metadata())) if (name.endsWith('.log')) await rm(join(metadata(), name));
+    {
+      await using opened = await open();
+      assert.deepEqual(opened.store.list().toSorted(byId), [base, child]);
+      assert.match(opened.repairs.join(), /was corrupt; 1 snapshots were made known again/);
+    }
+    await using again = await open();
+    assert.deepEqual(again.repairs, []);
+  });
+
   it('takes the copy where the change that it is of was lost', async () => {
     const active = recordOf('key', 1, { kind: 'active' });
     const committed = recordOf('name', 1, { updated: { seconds: 1_700_000_001, nanos: 0 } });
