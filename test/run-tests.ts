@@ -4,9 +4,6 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { relative, resolve } from 'node:path';
 
-/** No test may take longer, in milliseconds, nor may the runner hear nothing for so long: a hang is a failure. */
-const TIMEOUT = 20 * 60_000;
-
 /** Node's own closing figures, in its order. */
 const FIGURES = ['tests', 'suites', 'pass', 'fail', 'cancelled', 'skipped', 'todo'] as const;
 type Figures = Record<(typeof FIGURES)[number], number>;
@@ -39,13 +36,13 @@ export interface TestResult {
 /**
  * Runs test files with node's runner, printing as its `spec` reporter does, but for the closing figures.
  *
- * @param timeout milliseconds for a test. Files that go on when all that time nothing was heard are killed: node
- *   itself ends a test that waits, but neither one that spins nor a file whose timers or sockets stay open.
+ * @param timeout milliseconds for a test, and for a file of them. Files that go on when all that time nothing was heard are killed:
+ *   node itself ends a test that waits, but neither one that spins nor a file whose timers or sockets stay open.
  */
 export async function runTests(
   files: readonly string[],
   concurrency: number,
-  timeout = TIMEOUT,
+  timeout: number,
 ): Promise<TestResult> {
   const figures: Figures = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0, todo: 0 };
   const skipped: Skipped[] = [];

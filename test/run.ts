@@ -26,6 +26,9 @@ const { values, positionals } = parseArgs({
   options: { full: { type: 'boolean', default: false } },
 });
 
+/** No file of tests may take longer, in milliseconds: a hang is a failure. Fuzzing in full takes 100 minutes on two processors. */
+const TIMEOUT = (values.full ? 120 : 20) * 60_000;
+
 if (values.full) process.env[FULL] = 'yes';
 
 const watch = new Stopwatch();
@@ -44,7 +47,7 @@ const versions = await watch.time('test bed', async () => await prepareTestbed(c
 const results: TestResult[] = [];
 for (const { suite, concurrency, files } of chosen) {
   if (files.length === 0) continue;
-  results.push(await watch.time(suite, () => runTests(files, concurrency)));
+  results.push(await watch.time(suite, () => runTests(files, concurrency, TIMEOUT)));
 }
 const total = addResults(results);
 if (total.figures.tests === 0) throw new Error(`no test matches ${positionals.join(' ')}`);

@@ -8,7 +8,7 @@ import { Place, type TargetResult, type WorkerInput } from './worker.ts';
 
 export interface FuzzOptions {
   readonly targets: readonly string[];
-  /** All targets go on for so long at the same time. */
+  /** How long each target is fed. */
   readonly seconds: number;
   /** Decides every input of a target; the machine's speed decides how many there are. */
   readonly seed: number;
@@ -72,7 +72,8 @@ async function inThread(
   const shared = new SharedArrayBuffer(Place.HEAD + MAX_INPUT_BYTES);
   const read = async (name: string) => ({ name, kept: [...(await keptSeeds(name)).values()] });
   const targets = await Promise.all(names.map(read));
-  const workerData: WorkerInput = { targets, seed, milliseconds: seconds * 1000, shared };
+  const milliseconds = seconds * 1000 * names.length;
+  const workerData: WorkerInput = { targets, seed, milliseconds, shared };
   const worker = new Worker(new URL('worker.ts', import.meta.url), {
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: MAX_HEAP_MB },

@@ -3,7 +3,7 @@ import { fuzz } from './fuzz.ts';
 import { TARGETS } from './targets.ts';
 
 /**
- * `npm run fuzz -- --seconds N [--seed S] [target…]`: all targets (or those named) at the same time. An input that finds something is
+ * `npm run fuzz -- --seconds N [--seed S] [target…]`: each target, or each that is named. An input that finds something is
  * kept below `seeds/`, where the unit tests repeat it.
  */
 const { values, positionals } = parseArgs({

@@ -8,6 +8,7 @@ export interface WorkerInput {
   /** By name, with what is kept of earlier findings. They take turns. */
   readonly targets: readonly { readonly name: string; readonly kept: readonly Uint8Array[] }[];
   readonly seed: number;
+  /** For all of them together. */
   readonly milliseconds: number;
   /** What is at work: see {@link Place}. */
   readonly shared: SharedArrayBuffer;

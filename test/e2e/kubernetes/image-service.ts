@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { HOSTS_DIR } from '../../integration/support/resolver-hosts.ts';
 import { pod, redis } from './objects.ts';
-import { ABSENT, waiting } from './pulls.ts';
+import { waiting } from './pulls.ts';
 import type { World } from './world.ts';
+
+/** Name of a store path that nobody has. */
+const ABSENT = `${'0'.repeat(32)}-absent`;
 
 /** A kubelet whose `imageServiceEndpoint` is our daemon. */
 export function imageService(world: () => World): void {

@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { factsIn } from '../../integration/troubleshooting/sentence.ts';
 import { idle, pod, redis } from './objects.ts';
 import type { PodStatus, World } from './world.ts';
-
-/** Name of a store path that nobody has. */
-export const ABSENT = `${'0'.repeat(32)}-absent`;
 
 /** Why the first container of a pod does not run yet. */
 export function waiting({
@@ -14,7 +10,7 @@ export function waiting({
   return status.containerStatuses?.[0]?.state.waiting;
 }
 
-/** What the kubelet makes of `imagePullPolicy`, and what it says of a pull that failed. */
+/** What the kubelet makes of `imagePullPolicy`. */
 export function pulls(world: () => World): void {
   it('imagePullPolicy Never: an absent image is refused, one that is there runs', async () => {
     const { rig, cluster, busybox } = world();
@@ -53,33 +49,4 @@ export function pulls(world: () => World): void {
       t.diagnostic(message);
     }
   });
-
-  const told = {
-    'a store path that no cache has': { problem: 'absent', fault: undefined },
-    'a cache that asks for a login': { problem: 'login', fault: { match: '', status: 401 } },
-    'a cache that fails': { problem: 'cache-down', fault: { match: '', status: 503 } },
-  } as const;
-  for (const [what, { problem, fault }] of Object.entries(told)) {
-    it(`${what}: the pod says which path, which cache, why, and what to do, in one sentence`, async (t) => {
-      const { rig, cluster } = world();
-      const name = `${'0'.repeat(32)}-${problem}`;
-      const { url } = rig.cache;
-      const facts = problem === 'absent' ? { answers: `${url}: HTTP 404` } : { cache: url };
-      await rig.cache.setFaults(fault === undefined ? [] : [fault]);
-      try {
-        await cluster.apply(pod(problem, { containers: [{ name: 'main', image: `nix:0/${name}` }] }));
-        const failed = await world().until(problem, (seen) => waiting(seen)?.reason === 'ErrImagePull');
-        const texts = {
-          'the status of the container': waiting(failed)?.message ?? '',
-          'kubectl describe pod': (await cluster.kubectl(['describe', 'pod', problem])).stdout,
-          'the event': (await world().events(problem, 'Failed')).join('\n'),
-        };
-        for (const text of Object.values(texts))
-          factsIn(text, problem, { path: `/nix/store/${name}`, ...facts });
-        t.diagnostic(texts['the status of the container']);
-      } finally {
-        await rig.cache.setFaults([]);
-      }
-    });
-  }
 }

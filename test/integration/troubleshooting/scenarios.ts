@@ -33,7 +33,7 @@ export const SCENARIOS = {
     const { cache, node } = world.rig;
     await world.configure('', '2s');
     await cache.setFaults([{ match: '/nar/', hold: true }]);
-    await world.pulls(world.pathOf('cache-slow')).next();
+    await world.pull(world.pathOf('cache-slow'));
     await eventually(async () => {
       const { stdout } = await node.exec(['nix-snapshotter', 'status', '--json']);
       assert.ok(stdout.includes(cache.url), stdout);
@@ -57,8 +57,7 @@ export const SCENARIOS = {
     await world.startNixDaemon();
     await world.configure('[nix]\nstore = "daemon"\n');
     const path = world.pathOf('stale-miss');
-    const missed = await world.pulls(path).next();
-    factsIn(String(missed.value?.stderr), 'absent', { path });
+    factsIn((await world.pull(path)).stderr, 'absent', { path });
     await world.rig.node.exec([
       'nix',
       'copy',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { ProblemId } from '../../../src/problems/definitions.ts';
 import type { AvailableRow } from '../support/matrix.ts';
+import type { Clients } from './clients.ts';
 import { commandsOf } from './page.ts';
 import { type Broken, SCENARIOS } from './scenarios.ts';
 import { factsIn } from './sentence.ts';
@@ -11,24 +12,40 @@ import { World } from './world.ts';
 const NOT_PUSHED = ['absent', 'stale-miss'];
 const MENDED_PATH = '/tmp/mended-path';
 
+/** What tests of a set-up that is broken and mended have at hand. */
+export interface Mending {
+  readonly world: World;
+  readonly clients: Clients;
+  /** Runs a section's commands; returns the path that a container is then run of. */
+  readonly mend: (problem: ProblemId, variables: Readonly<Record<string, string>>) => Promise<string>;
+}
+
 /**
  * Breaks a set-up in each way that has a section in `docs/troubleshooting.md`, reads what the clients say of it, runs the commands of
  * the section, and only those, with what the sentence names and the person knows, and then a container.
+ *
+ * @param clientsOf called once, while nothing is broken.
+ * @param further declares more tests of this set-up.
  */
-export function troubleshootingSuite(row: AvailableRow): void {
+export function troubleshootingSuite(
+  row: AvailableRow,
+  clientsOf: (world: World) => Clients | Promise<Clients>,
+  further: (mending: () => Mending) => void = () => {},
+): void {
   describe(`what is wrong, and what mends it, on containerd ${row.title}`, { skip: row.skip }, () => {
     let world: World;
+    let clients: Clients;
     before(async () => {
       const problems = Object.keys(SCENARIOS).filter((id) => !NOT_PUSHED.includes(id));
       world = await World.up(row, {
         pushed: problems,
         built: [...NOT_PUSHED, 'right-architecture', 'snapshotter-down'],
       });
+      clients = await clientsOf(world);
     });
     afterEach(async () => await world.restore());
     after(async () => await world.down());
 
-    /** Runs a section's commands; returns the path that a container is then run of. */
     const mend = async (problem: ProblemId, variables: Readonly<Record<string, string>>): Promise<string> => {
       const { node } = world.rig;
       const text = `${await commandsOf(problem)}\nprintf %s "$path" > ${MENDED_PATH}`;
@@ -42,15 +59,13 @@ export function troubleshootingSuite(row: AvailableRow): void {
         const path = world.pathOf(problem);
         const { facts, known = {}, ends }: Broken = await scenario(world);
         let told = {};
-        for await (const { client, exitCode, stderr } of world.pulls(path)) {
-          assert.notEqual(exitCode, 0, client);
-          told = factsIn(stderr, problem, { path, ...facts });
-        }
+        for await (const { text } of clients.refusals(path))
+          told = factsIn(text, problem, { path, ...facts });
         const log = await world.rig.snapshotter.logs();
         factsIn(log, problem, { path, ...facts });
         await ends?.();
         const mended = await mend(problem, { path, ...told, ...known });
-        assert.match(await world.run(mended), /^Hello from /);
+        assert.match(await clients.run(mended), /^Hello from /);
         const secret = 'password' in known ? known.password : undefined;
         if (secret !== undefined) {
           const since = await world.rig.snapshotter.logs();
@@ -59,18 +74,6 @@ export function troubleshootingSuite(row: AvailableRow): void {
       });
     }
 
-    it('snapshotter-down', async () => {
-      const { node, snapshotter } = world.rig;
-      const path = world.pathOf('snapshotter-down');
-      await snapshotter.stop();
-      const { exitCode, stderr } = await node.exec(['nix-snapshotter', 'status'], { reject: false });
-      assert.equal(exitCode, 1);
-      const told = factsIn(stderr, 'snapshotter-down', { socket: snapshotter.socket });
-      for await (const { client, stderr: said } of world.pulls(path)) {
-        assert.match(said, /dial tcp 127\.0\.0\.1:7373: connect: connection refused/, client);
-      }
-      await mend('snapshotter-down', { path, ...told });
-      assert.match(await world.run(world.pathOf('login')), /^Hello from /);
-    });
+    further(() => ({ world, clients, mend }));
   });
 }

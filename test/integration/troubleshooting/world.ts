@@ -6,9 +6,10 @@ import type { SandboxProcess } from '../../sandbox/process.ts';
 import type { ExecResult } from '../../sandbox/sandbox.ts';
 import { waitFor } from '../../sandbox/wait-for.ts';
 import type { AvailableRow } from '../support/matrix.ts';
-import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from '../support/resolver-hosts.ts';
+import { RESOLVER_CONFIG, useResolver } from '../support/resolver-hosts.ts';
 import { Rig } from '../support/rig.ts';
 import { ServiceManager } from '../support/service-manager.ts';
+import { CommandLines } from './clients.ts';
 
 /** Everything of the file system of `/nix` that tests need, with some room. */
 const NIX_SIZE = '400m';
@@ -28,7 +29,8 @@ export class World {
   /** Like the rig's cache, and unsigned. */
   readonly unsigned: BinaryCache;
   readonly #paths: ReadonlyMap<string, string>;
-  readonly #busybox: string;
+  /** Path with the programs that the others run, in the store. */
+  readonly busybox: string;
   readonly #services: ServiceManager;
   #nixDaemon: SandboxProcess | undefined;
   /** Not as in the beginning. */
@@ -39,7 +41,7 @@ export class World {
     deps: { rig: Rig; builder: BinaryCache; unsigned: BinaryCache },
   ) {
     this.#paths = paths;
-    this.#busybox = busybox;
+    this.busybox = busybox;
     this.rig = deps.rig;
     this.builder = deps.builder;
     this.unsigned = deps.unsigned;
@@ -100,7 +102,7 @@ export class World {
   /** A file that a path is built of. */
   async expressionOf(name: string): Promise<string> {
     const file = `/tmp/expression-${name}.nix`;
-    await this.rig.node.writeFile(file, `${expression(this.#busybox)}.${name}\n`);
+    await this.rig.node.writeFile(file, `${expression(this.busybox)}.${name}\n`);
     return file;
   }
 
@@ -128,23 +130,9 @@ export class World {
     await this.rig.node.exec(['rm', '-f', DAEMON_SOCKET]);
   }
 
-  /** Each client pulls a path, and tells what it printed. */
-  async *pulls(path: string): AsyncGenerator<ExecResult & { readonly client: string }> {
-    const { containerd } = this.rig;
-    const flags = ['--hosts-dir', HOSTS_DIR, '--snapshotter', 'nix'];
-    const options = { reject: false };
-    const image = `nix:0${path}:latest`;
-    yield { client: 'ctr', ...(await containerd.ctr(['image', 'pull', ...flags, image], options)) };
-    yield { client: 'nerdctl', ...(await containerd.nerdctl([...flags, 'pull', image], options)) };
-    yield { client: 'crictl', ...(await containerd.crictl(['pull', image], options)) };
-  }
-
-  /** What a container of a path prints, which is pulled. */
-  async run(path: string): Promise<string> {
-    const { containerd } = this.rig;
-    const flags = ['--hosts-dir', HOSTS_DIR, '--snapshotter', 'nix'];
-    const run = ['run', '--rm', '--net', 'none', `nix:0${path}`];
-    return (await containerd.nerdctl([...flags, ...run])).stdout;
+  /** What ctr's pull of a path makes of it. */
+  async pull(path: string): Promise<ExecResult> {
+    return await new CommandLines(this.rig).pull('ctr', path);
   }
 
   /** As it was in the beginning. */
