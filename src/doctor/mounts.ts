@@ -1,4 +1,5 @@
 import { readFile, readlink } from 'node:fs/promises';
+import { mountPointsBelow } from '../host/mounts-below.ts';
 import type { Commands } from './commands.ts';
 import { failure, fine, type Finding, warning } from './finding.ts';
 
@@ -17,7 +18,7 @@ export interface MountFacts {
  * Looks at mounts.
  *
  * @param daemon process ids, as far as they are known here.
- * @param root the daemon's: its views are mounted below it.
+ * @param root the daemon's: its views are mounted below it. May be reached by symlinks.
  */
 export async function readMounts(
   { daemon, containerd }: { readonly daemon: number | undefined; readonly containerd: number | undefined },
@@ -26,7 +27,7 @@ export async function readMounts(
   const ofContainerd = await mountPoints(containerd ?? 'self');
   const limit = Number((await readFile('/proc/sys/fs/mount-max', 'utf8').catch(() => 'NaN')).trim());
   const both = daemon !== undefined && containerd !== undefined;
-  const ofDaemon = both ? await mountPoints(daemon) : undefined;
+  const ofDaemon = both ? await mountPointsBelow(root, daemon).catch(() => undefined) : undefined;
   const namespaces = both ? await Promise.all([daemon, containerd].map(mountNamespace)) : undefined;
   const isSameNamespace =
     namespaces === undefined || namespaces.includes(undefined) ? undefined : namespaces[0] === namespaces[1];
@@ -35,10 +36,7 @@ export async function readMounts(
     mounts: ofContainerd?.length ?? 0,
     limit,
     isSameNamespace,
-    unseen:
-      ofContainerd === undefined
-        ? undefined
-        : ofDaemon?.filter((path) => path.startsWith(`${root}/`) && !seen.has(path)),
+    unseen: ofContainerd === undefined ? undefined : ofDaemon?.filter((path) => !seen.has(path)),
   };
 }
 

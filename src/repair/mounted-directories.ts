@@ -1,21 +1,23 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { mountText, realPath } from '../host/mounts-below.ts';
 
 /**
  * The numbers of snapshots' directories that mounts use, in each mount namespace that this process may look into: of containers that
  * run, or of anybody else. Its own namespace is among them, where containerd mounts containers' root file systems.
  *
- * @param snapshots the parent of the directories.
+ * @param snapshots the parent of the directories; may be reached by symlinks.
  */
 export async function mountedDirectories(snapshots: string): Promise<ReadonlySet<number>> {
   const seen = new Set<string>();
-  const ids = new Set(idsIn(await readFile('/proc/self/mountinfo', 'utf8'), snapshots));
+  const parents = [...new Set([snapshots, await realPath(snapshots)])];
+  const ids = new Set(idsIn(await readFile('/proc/self/mountinfo', 'utf8'), parents));
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const namespace = await orNothing(readlink(`/proc/${pid}/ns/mnt`));
     if (namespace === undefined || seen.has(namespace)) continue;
     const table = await orNothing(readFile(`/proc/${pid}/mountinfo`, 'utf8'));
     if (table === undefined) continue;
     seen.add(namespace);
-    for (const id of idsIn(table, snapshots)) ids.add(id);
+    for (const id of idsIn(table, parents)) ids.add(id);
   }
   return ids;
 }
@@ -23,12 +25,15 @@ export async function mountedDirectories(snapshots: string): Promise<ReadonlySet
 /**
  * The numbers of snapshots' directories in a table of mounts. containerd names lower directories relative to their parent where options
  * would be too long, and a view has no others; more than is in use is no harm.
+ *
+ * @param parents what the parent of the directories is called.
  */
-export function idsIn(table: string, snapshots: string): readonly number[] {
+export function idsIn(table: string, parents: readonly string[]): readonly number[] {
   const ids: number[] = [];
-  const parent = snapshots.replaceAll(' ', '\\040');
+  const prefixes = parents.map((parent) => `${mountText(parent)}/`);
   for (const line of table.split('\n')) {
-    const namesParent = line.includes(`${parent}/`) || /\/snapshots\/\d+\/fs /.test(line);
+    const namesParent =
+      prefixes.some((prefix) => line.includes(prefix)) || /\/snapshots\/\d+\/fs /.test(line);
     const directories = namesParent ? /[=:/](\d{1,15})\/(?:fs|work)\b/g : /[=:](\d{1,15})\/fs\b/g;
     for (const [, id] of line.matchAll(directories)) ids.push(Number(id));
   }

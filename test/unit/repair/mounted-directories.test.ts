@@ -3,11 +3,13 @@ import { describe, it } from 'node:test';
 import { idsIn } from '../../../src/repair/mounted-directories.ts';
 
 const SNAPSHOTS = '/var/lib/the root/snapshots';
+/** Where the root is a symlink to. */
+const REAL = '/disk/root/snapshots';
 const SHOWN = '/var/lib/the\\040root/snapshots';
 const MOUNT = '90 28 0:60 / /run/task/rootfs rw,relatime shared:1 - overlay overlay';
 
 function ids(...lines: readonly string[]): readonly number[] {
-  return [...new Set(idsIn(lines.join('\n'), SNAPSHOTS))].toSorted((one, other) => one - other);
+  return [...new Set(idsIn(lines.join('\n'), [SNAPSHOTS, REAL]))].toSorted((one, other) => one - other);
 }
 
 describe('directories that mounts use', () => {
@@ -28,6 +30,10 @@ describe('directories that mounts use', () => {
 
   it('are those of a long overlay without an upper directory: a container that cannot write', () => {
     assert.deepEqual(ids(`${MOUNT} ro,lowerdir=20/fs:2/fs:1/fs`), [1, 2, 20]);
+  });
+
+  it('are those that an overlay names without the symlink that leads to the root', () => {
+    assert.deepEqual(ids(`${MOUNT} rw,lowerdir=${REAL}/2/fs:${REAL}/1/fs,upperdir=${REAL}/3/fs`), [1, 2, 3]);
   });
 
   it('are those that are bound', () => {
