@@ -18,6 +18,7 @@ import { judgeKernel, readKernel } from './kernel.ts';
 import { judgeKubelet, readKubelet } from './kubelet.ts';
 import { judgeMounts, readMounts } from './mounts.ts';
 import { judgeNix, readNix } from './nix.ts';
+import { readDistribution } from './packages.ts';
 import { judgeRoot, readRoot } from './root-directory.ts';
 import { judgeRootless, type RootlessHindrance } from './rootless.ts';
 import type { Check } from './run-checks.ts';
@@ -57,6 +58,7 @@ export function checksOf(options: ChecksOptions, deps: ChecksDeps): readonly Che
     containerdAddress: config.containerd_address,
     config: configFile,
     isAgent: existsSync(K3S_AGENT),
+    distribution: readDistribution(),
   });
   // Several checks are about them; each is asked once.
   const daemon = once((signal: AbortSignal) => askDaemon(config.address, signal));
@@ -64,7 +66,7 @@ export function checksOf(options: ChecksOptions, deps: ChecksDeps): readonly Che
   const nix = once((signal: AbortSignal) => readNix(nixOptions(config), { env, isRoot, signal }));
   const drift = once(async () => await deps.drift(runningOf(await containerd())?.release));
   return [
-    { name: 'kernel', run: async () => judgeKernel(await readKernel(env), { isRoot }) },
+    { name: 'kernel', run: async () => judgeKernel(await readKernel(env), { isRoot, commands }) },
     ...(isRoot
       ? []
       : [{ name: 'rootless', run: () => Promise.resolve(judgeRootless(deps.rootlessProblems())) }]),

@@ -1,4 +1,5 @@
 import { printable } from '../printable.ts';
+import { type Distribution, type Installation, installing, type Needed } from './packages.ts';
 
 /** Commands that fixes are made of, for this host's daemon and containerd. */
 export interface Commands {
@@ -11,6 +12,8 @@ export interface Commands {
   /** Shows what setup would write. */
   readonly print: string;
   readonly again: string;
+  /** How this host gets what it lacks. */
+  readonly install: (needed: Needed) => Installation;
 }
 
 /**
@@ -23,6 +26,7 @@ export function commandsFor(options: {
   readonly config?: string | undefined;
   /** Whether k3s is an agent here. */
   readonly isAgent?: boolean;
+  readonly distribution?: Distribution;
 }): Commands {
   const systemctl = options.isRoot ? 'systemctl' : 'systemctl --user';
   const journalctl = options.isRoot ? 'journalctl' : 'journalctl --user';
@@ -37,6 +41,7 @@ export function commandsFor(options: {
     setup,
     print: `${setup} --print`,
     again: `nix-snapshotter doctor${config}`,
+    install: (needed) => installing(needed, options.distribution ?? 'other'),
   };
 }
 

@@ -3,7 +3,9 @@ import { release } from 'node:os';
 import { findProgram } from '../host/find-program.ts';
 import { whyNoIdMapping } from '../host/mount.ts';
 import { supportsIdMappedOverlay } from '../host/overlay.ts';
+import type { Commands } from './commands.ts';
 import { failure, fine, type Finding, warning } from './finding.ts';
+import type { Needed } from './packages.ts';
 
 /** What the kernel and the host's programs can do. */
 export interface KernelFacts {
@@ -18,16 +20,19 @@ export interface KernelFacts {
   /** `user.max_user_namespaces`. */
   readonly userNamespaces: number;
   /** Programs that the daemon calls and PATH has not. */
-  readonly missingPrograms: readonly string[];
+  readonly missingPrograms: readonly ProgramName[];
 }
 
-/** Programs of the host that the daemon calls, with Debian's package. */
-const PROGRAMS: Readonly<Record<string, string>> = { mount: 'mount', umount: 'mount', tar: 'tar' };
+/** Programs of the host that the daemon calls. */
+const PROGRAMS = ['mount', 'umount', 'tar'] as const;
+type ProgramName = (typeof PROGRAMS)[number];
+/** What they are installed with. */
+const PACKAGE_OF: Readonly<Record<ProgramName, Needed>> = { mount: 'mount', umount: 'mount', tar: 'tar' };
 
 /** Looks at the kernel. */
 export async function readKernel(env: NodeJS.ProcessEnv): Promise<KernelFacts> {
   const parameters = '/sys/module/overlay/parameters';
-  const missingPrograms = Object.keys(PROGRAMS).filter((name) => findProgram(name, env) === undefined);
+  const missingPrograms = PROGRAMS.filter((name) => findProgram(name, env) === undefined);
   return {
     release: release(),
     hasOverlay: /^nodev\s+overlay$/m.test(readFileSync('/proc/filesystems', 'utf8')),
@@ -39,7 +44,7 @@ export async function readKernel(env: NodeJS.ProcessEnv): Promise<KernelFacts> {
   };
 }
 
-async function idMapping(missingPrograms: readonly string[]): Promise<string | undefined> {
+async function idMapping(missingPrograms: readonly ProgramName[]): Promise<string | undefined> {
   if (!supportsIdMappedOverlay()) return 'Linux 5.19 or newer, outside of a user namespace';
   // What is missing is told by itself.
   return missingPrograms.includes('mount') ? undefined : await whyNoIdMapping();
@@ -52,16 +57,20 @@ function textOf(file: string): string | undefined {
 /** Whether containers of store paths can have their mounts. */
 export function judgeKernel(
   facts: KernelFacts,
-  { isRoot }: { readonly isRoot: boolean },
+  {
+    isRoot,
+    commands: { install },
+  }: { readonly isRoot: boolean; readonly commands: Pick<Commands, 'install'> },
 ): readonly Finding[] {
-  const findings: Finding[] = facts.missingPrograms.map((name) =>
-    failure('program-missing', {
+  const findings: Finding[] = facts.missingPrograms.map((name) => {
+    const { fix, commands } = install(PACKAGE_OF[name]);
+    return failure('program-missing', {
       what: `${name} is not in PATH`,
       why: 'the daemon calls it to make and remove mounts of store paths',
-      fix: 'install it, or put its directory into the PATH of the daemon’s unit',
-      commands: [`apt-get install ${PROGRAMS[name] ?? name}`],
-    }),
-  );
+      fix: `${fix}, or put its directory into the PATH of the daemon’s unit`,
+      commands,
+    });
+  });
   if (!facts.hasOverlay)
     findings.push(
       failure('kernel-overlay', {

@@ -107,15 +107,17 @@ const UNIT_OF_NIX = 'systemctl restart nix-daemon.socket nix-daemon.service';
 export function judgeNix(facts: NixFacts, commands: Commands): readonly Finding[] {
   const { program, version, store, daemon } = facts;
   const findings: Finding[] = [];
-  if ('missing' in version)
+  if ('missing' in version) {
+    const installation = commands.install('nix');
     findings.push(
       failure('nix-missing', {
         what: `Nix cannot be run: ${version.missing}`,
         why: 'store paths are neither realised nor kept by GC roots',
-        fix: 'install Nix, or name its nix-store by nix.nix_store in the daemon’s configuration; then restart the daemon',
-        commands: ['apt-get install nix-bin', commands.restartDaemon],
+        fix: `${installation.fix}, or name its nix-store by nix.nix_store in the daemon’s configuration; then restart the daemon`,
+        commands: [...installation.commands, commands.restartDaemon],
       }),
     );
+  }
   if ('unusable' in store)
     findings.push(
       failure('nix-store-unusable', {

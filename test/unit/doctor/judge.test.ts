@@ -17,12 +17,14 @@ import { judgeKernel, type KernelFacts } from '../../../src/doctor/kernel.ts';
 import { flagIn, judgeKubelet } from '../../../src/doctor/kubelet.ts';
 import { judgeMounts } from '../../../src/doctor/mounts.ts';
 import { judgeNix, type NixFacts } from '../../../src/doctor/nix.ts';
+import type { Distribution } from '../../../src/doctor/packages.ts';
 import { judgeRootless } from '../../../src/doctor/rootless.ts';
 import { judgeRoot, readRoot } from '../../../src/doctor/root-directory.ts';
 import { judgeUnits, parseShow } from '../../../src/doctor/units.ts';
 import { VERSION } from '../../../src/version.ts';
 
 const COMMANDS = commandsFor({ isRoot: true, containerdAddress: '/run/containerd/containerd.sock' });
+const HOST = { isRoot: true, commands: COMMANDS };
 const GIB = 2 ** 30;
 
 /** `<level> <id>` of what is not as it should be. */
@@ -72,12 +74,23 @@ describe('the kernel', () => {
   ];
   for (const [facts, expected] of cases) {
     it(`${JSON.stringify(facts)}: ${expected.join() || 'good'}`, () => {
-      deepEqual(told(judgeKernel({ ...good, ...facts }, { isRoot: true })), expected);
+      deepEqual(told(judgeKernel({ ...good, ...facts }, HOST)), expected);
     });
   }
   it('a module that can be loaded is', () => {
-    const [finding] = judgeKernel({ ...good, hasOverlay: false, mayLoad: true }, { isRoot: true });
+    const [finding] = judgeKernel({ ...good, hasOverlay: false, mayLoad: true }, HOST);
     deepEqual(finding?.commands[0], 'modprobe overlay');
+  });
+  it('a program that is missing is installed as the distribution does', () => {
+    const facts = { ...good, missingPrograms: ['umount'] } as const;
+    const by = (distribution: Distribution) => {
+      const commands = commandsFor({ isRoot: true, containerdAddress: '/c', distribution });
+      const [finding] = judgeKernel(facts, { isRoot: true, commands });
+      return [...(finding?.commands ?? []), finding?.fix];
+    };
+    const path = 'or put its directory into the PATH of the daemon’s unit';
+    deepEqual(by('debian'), ['apt-get install mount', `install it, ${path}`]);
+    deepEqual(by('other'), [`install the package util-linux of this distribution, ${path}`]);
   });
 });
 
