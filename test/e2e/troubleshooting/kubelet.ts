@@ -7,12 +7,11 @@ import { eventually } from '../../integration/support/rig.ts';
 import { importPause } from '../../integration/support/pod.ts';
 import { Cluster } from '../../sandbox/kubernetes/cluster.ts';
 import { pod } from '../kubernetes/objects.ts';
-import type { PodStatus } from '../kubernetes/world.ts';
 
-/** On the node: the files in it let pods go on. */
+/** On the node: a FIFO for each pod, which goes on when that is written to. */
 const GATES = '/run/gates';
-/** How long a pod may take for what is asked of it, in ms. */
-const PATIENCE = 60_000;
+/** How long a pod may take for what is asked of it. */
+const PATIENCE = '60s';
 
 /**
  * The kubelet, read by `kubectl describe`. Pods start while nothing is broken, and pull their second image when they are let: where no more
@@ -39,19 +38,17 @@ export class Kubelet implements Clients {
       const gate = {
         name: 'gate',
         image: `nix:0${busybox}`,
-        command: ['sh', '-c', `until test -e ${GATES}/${name}; do sleep 0.1; done`],
+        command: ['cat', `${GATES}/${name}`],
         volumeMounts: [{ name: 'gates', mountPath: GATES }],
       };
-      const volumes = [{ name: 'gates', hostPath: { path: GATES, type: 'DirectoryOrCreate' } }];
+      const volumes = [{ name: 'gates', hostPath: { path: GATES } }];
       return pod(name, { ...pulling(path), initContainers: [gate], volumes });
     });
+    await rig.node.sh(`mkdir ${GATES}; cd ${GATES}; mkfifo ${[...pods.values()].join(' ')}`);
     await cluster.apply(...waiting);
     const kubelet = new Kubelet(pods, { cluster, world });
     for (const name of pods.values()) {
-      await kubelet.#until(
-        name,
-        ({ initContainerStatuses: [gate] = [] }) => gate?.state.running !== undefined,
-      );
+      await kubelet.#until(name, '{.status.initContainerStatuses[0].state.running}');
     }
     return kubelet;
   }
@@ -59,23 +56,21 @@ export class Kubelet implements Clients {
   async *refusals(path: string): AsyncGenerator<Refusal> {
     const name = this.#pods.get(path);
     assert.ok(name, `no pod waits for ${path}`);
-    await this.#world.rig.node.exec(['touch', `${GATES}/${name}`]);
-    await this.#until(name, ({ containerStatuses: [main] = [] }) =>
-      ['ErrImagePull', 'ImagePullBackOff'].includes(main?.state.waiting?.reason ?? ''),
-    );
-    const described = await eventually(async () => {
-      const { stdout } = await this.#cluster.kubectl(['describe', 'pod', name]);
-      assert.match(stdout, /Failed to pull image/);
-      return stdout;
+    await this.#world.rig.node.sh(`: > ${GATES}/${name}`);
+    // The pod's status has it by the kubelet's next look at it only, ten seconds later.
+    const text = await eventually(async () => {
+      const described = await this.#described(name);
+      assert.match(described, /Failed to pull image/);
+      return described;
     });
-    yield { client: 'kubectl describe', text: described };
+    yield { client: 'kubectl describe', text };
     await this.#remove(name);
   }
 
   async run(path: string): Promise<string> {
     const name = `run-${randomUUID()}`;
     await this.#cluster.apply(pod(name, pulling(path)));
-    await this.#until(name, ({ phase }) => phase === 'Succeeded');
+    await this.#until(name, '{.status.phase}=Succeeded');
     const { stdout } = await this.#cluster.kubectl(['logs', name]);
     await this.#remove(name);
     return stdout;
@@ -85,11 +80,15 @@ export class Kubelet implements Clients {
     await this.#cluster.kubectl(['delete', 'pod', name, '--grace-period=0', '--force']);
   }
 
-  async #until(name: string, holds: (status: PodStatus['status']) => boolean): Promise<void> {
-    await eventually(async () => {
-      const { status } = await this.#cluster.get<PodStatus>('pod', name);
-      assert.ok(holds(status), `pod ${name} stays ${JSON.stringify(status, null, 1)}`);
-    }, PATIENCE);
+  /** @param state a path in the pod, in kubectl's own language, which must be there, or have a value. */
+  async #until(name: string, state: string): Promise<void> {
+    const wait = ['wait', `pod/${name}`, `--for=jsonpath=${state}`, `--timeout=${PATIENCE}`];
+    const { exitCode, stderr } = await this.#cluster.kubectl(wait, { reject: false });
+    if (exitCode !== 0) assert.fail(`${stderr}\n${await this.#described(name)}`);
+  }
+
+  async #described(name: string): Promise<string> {
+    return (await this.#cluster.kubectl(['describe', 'pod', name])).stdout;
   }
 }
 
