@@ -50,7 +50,7 @@ async function askRunning(config: Config, dryRun: boolean): Promise<RepairRespon
         'or name its directory by --root',
     );
   }
-  const { startDaemon } = await import('./daemon.ts');
+  const { startDaemon } = await import('./daemon/start.ts');
   await using _ = await startDaemon(
     { config, endpoint: { path: config.address } },
     { log: createLog('error') },

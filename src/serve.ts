@@ -1,5 +1,5 @@
 import { loadConfig } from './config/load.ts';
-import { startDaemon } from './daemon.ts';
+import { startDaemon } from './daemon/start.ts';
 import { runService } from './host/run-service.ts';
 import { createLog, type LogLevel } from './log.ts';
 import { activatedEndpoint } from './rpc/socket.ts';

@@ -21,7 +21,7 @@ const { values } = parseArgs({
 const log = createLog('warn');
 const { address = '', root = '' } = values;
 // As the program does: LevelDB's addon is found beside a chunk.
-const { startDaemon } = await import('../../../src/daemon.ts');
+const { startDaemon } = await import('../../../src/daemon/start.ts');
 const config = await loadConfig(values.config, { address, root });
 await runService(() => startDaemon({ config, endpoint: { path: config.address } }, { log, onBoundary }), log);
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import * as v from 'valibot';
 import { configSchema } from '../../../src/config/schema.ts';
-import { startDaemon } from '../../../src/daemon.ts';
+import { startDaemon } from '../../../src/daemon/start.ts';
 import { silentLog } from '../../../src/log.ts';
 
 it('a root that the Go version has filled is refused, and nothing in it is removed', async (t) => {

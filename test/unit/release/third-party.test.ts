@@ -43,7 +43,10 @@ describe('the licences of what is bundled', () => {
         'two/node_modules/one/index.js',
         'one/node_modules/@scope/two/index.js',
       ];
-      const text = await thirdPartyNotices([...inputs.map((file) => join(modules, file)), 'src/daemon.ts']);
+      const text = await thirdPartyNotices([
+        ...inputs.map((file) => join(modules, file)),
+        'src/daemon/start.ts',
+      ]);
       const [head, ...sections] = text.split(`\n\n${'-'.repeat(78)}\n\n`);
       assert.match(head ?? '', /^nix-snapshotter contains/);
       assert.deepEqual(sections, [
