@@ -1,18 +1,14 @@
 import type { StorePath } from '../closure/store-path.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { type FetchSlot, FetchSlots } from './fetch-slots.ts';
 import { KeptRoots, type KeptRootsDeps } from './kept-roots.ts';
 import { closureKey, describeUnfinished, type RealiseInFlight, RealiseJob } from './realise-job.ts';
 import type { RealiseObserver } from './realise-observer.ts';
+import { RealiseTurns, type RealiseTurnsOptions } from './realise-turns.ts';
 import type { NixStore } from './store.ts';
 import { waitFor } from './wait-for.ts';
 
-export interface RealiseQueueOptions {
-  /** How many realises may fetch at a time that are not known to have much to fetch. */
-  readonly concurrency: number;
-  /** How many that have much to fetch, or take long, may go on beside them; 0 makes no difference between them. */
-  readonly long: number;
+export interface RealiseQueueOptions extends RealiseTurnsOptions {
   /** How many callers may wait at a time. */
   readonly maxWaiting: number;
   /** How long the root of a caller that gave up is kept after its realise has ended, in milliseconds. */
@@ -36,24 +32,18 @@ export interface RealiseCall {
   readonly background?: boolean;
 }
 
-/** A fetch of so many bytes is a long one. */
-const LONG_BYTES = 64 * 1024 * 1024;
-/** How many closures may be looked up and rooted at a time, before anything is fetched. */
-const ROOTS_AT_A_TIME = 8;
 /** How long queued work keeps its place for a retry, in milliseconds. */
 const PLACE_MS = 30_000;
 
 /**
  * Realises closures: one at a time for each closure, a bounded number in all. A caller that gives up does not stop what
- * runs, and its retry joins it; queued work that nobody has come back to for a while is dropped. What is there already waits for
- * no fetch, and no number of large closures keeps a small one waiting ({@link FetchSlots}).
+ * runs, and its retry joins it; queued work that nobody has come back to for a while is dropped. {@link RealiseTurns} says
+ * whose turn it is.
  */
 export class RealiseQueue {
-  readonly #store: RealiseQueueDeps['store'];
   readonly #log: Log;
   readonly #observer: RealiseObserver | undefined;
-  readonly #slots: FetchSlots;
-  readonly #rooting = new FetchSlots({ short: ROOTS_AT_A_TIME, long: 0 });
+  readonly #turns: RealiseTurns;
   readonly #maxWaiting: number;
   readonly #kept: KeptRoots;
   readonly #jobs = new Map<string, RealiseJob>();
@@ -63,10 +53,9 @@ export class RealiseQueue {
   readonly #closing = new AbortController();
 
   constructor(options: RealiseQueueOptions, deps: RealiseQueueDeps) {
-    this.#store = deps.store;
     this.#log = deps.log;
     this.#observer = deps.observer;
-    this.#slots = new FetchSlots({ short: options.concurrency, long: options.long });
+    this.#turns = new RealiseTurns(options, deps);
     this.#maxWaiting = options.maxWaiting;
     this.#kept = new KeptRoots({ graceMs: options.graceMs }, deps);
   }
@@ -183,7 +172,7 @@ export class RealiseQueue {
     const { signal } = job.controller;
     let failure: unknown;
     try {
-      while (!(await this.#attempt(job))) job.runningSince = undefined;
+      await this.#turns.realise(job);
       if (job.rootOwners === 0) this.#kept.keep(job.root, job.key);
     } catch (error) {
       failure = error;
@@ -202,46 +191,6 @@ export class RealiseQueue {
         this.#observer?.ended({ milliseconds: performance.now() - job.begunAt, error: failure, asked });
       }
     }
-  }
-
-  /** @returns false when it has much to fetch and must wait for its turn among the others that have. */
-  async #attempt(job: RealiseJob): Promise<boolean> {
-    const { signal } = job.controller;
-    const attempt = new AbortController();
-    using held = new DisposableStack();
-    const rooting = held.use(await this.#rooting.acquire(job, signal));
-    const lookedUpAt = performance.now();
-    let slot: FetchSlot | undefined;
-    const mayFetch = async (): Promise<void> => {
-      if (slot !== undefined) return;
-      rooting[Symbol.dispose]();
-      slot = held.use(await this.#slots.acquire(job, signal));
-      job.runningSince = Date.now();
-      this.#begun(job, performance.now());
-    };
-    const onProgress = (progress: RealiseJob['progress']): void => {
-      job.reached(progress);
-      if (job.isLong || progress.bytesTotal < LONG_BYTES) return;
-      job.isLong = true;
-      if (slot?.turnsLong() === false) attempt.abort();
-    };
-    try {
-      const both = AbortSignal.any([signal, attempt.signal]);
-      const onReceived = this.#observer?.received;
-      await this.#store.realise(job.paths, job.root, { signal: both, onProgress, onReceived, mayFetch });
-      this.#begun(job, lookedUpAt);
-      return true;
-    } catch (error) {
-      if (!signal.aborted && attempt.signal.aborted) return false;
-      if (!signal.aborted) this.#begun(job, lookedUpAt);
-      throw error;
-    }
-  }
-
-  #begun(job: RealiseJob, at: number): void {
-    if (job.begunAt !== undefined) return;
-    job.begunAt = at;
-    this.#observer?.began(at - job.queuedAt);
   }
 
   async #join(job: RealiseJob, root: string, call: RealiseCall): Promise<void> {
@@ -271,18 +220,13 @@ export class RealiseQueue {
   async #rootOnly(job: RealiseJob, root: string, call: RealiseCall): Promise<void> {
     const controller = new AbortController();
     const signal = AbortSignal.any([controller.signal, this.#closing.signal]);
-    const work = this.#track(this.#rootValid(job, root, signal));
+    const work = this.#track(this.#turns.root(job.paths, root, signal));
     try {
       await waitFor(work, call, () => `GC root ${root} for ${nameOf(job)}: not made yet; a retry is short`);
     } catch (error) {
       controller.abort();
       throw this.#closing.signal.aborted ? stopping() : error;
     }
-  }
-
-  async #rootValid(job: RealiseJob, root: string, signal: AbortSignal): Promise<void> {
-    using _ = await this.#rooting.acquire({ isLong: false, isBackground: false }, signal);
-    await this.#store.realise(job.paths, root, { signal });
   }
 
   #forget(job: RealiseJob): void {
