@@ -1,24 +1,24 @@
-import { Level } from 'level';
-import { errnoOf, messageOf, StatusError } from '../errors.ts';
+import type { Level } from 'level';
+import { StatusError } from '../errors.ts';
 import type { Log } from '../log.ts';
-import { decodeRecord, encodeRecord } from './codec.ts';
-import { LossMark } from './loss-mark.ts';
+import { encodeRecord } from './codec.ts';
+import {
+  type FoundDatabase,
+  ID,
+  KEPT,
+  LAST_ID,
+  openDatabase,
+  type OpenDatabase,
+  reasonOf,
+  RECORD,
+  SCHEMA_VERSION,
+} from './level-database.ts';
+import type { LossMark } from './loss-mark.ts';
 import { MemoryStore } from './memory-store.ts';
-import { checkSchema, SCHEMA, schemaOf } from './schema-version.ts';
+import { SCHEMA } from './schema-version.ts';
 import type { DegradedRecord, SnapshotRecord } from './schema.ts';
 import type { Change, MetadataStore } from './store.ts';
 
-type Database = Level;
-
-/**
- * `r:<key>` → record; `i:<id>` → key, so that an unreadable record's directory is still known; `k:<id>` → nothing, a directory that is
- * kept; `m:last-id`; `m:schema`.
- */
-const RECORD = 'r:';
-const ID = 'i:';
-const KEPT = 'k:';
-const LAST_ID = 'm:last-id';
-const SCHEMA_VERSION = 'm:schema';
 /**
  * How far ahead of the ids in use the stored last id runs. An id whose snapshot was never written may still be at work when
  * the daemon was killed (a Nix process that makes its root), so no later run may give it out again.
@@ -29,14 +29,14 @@ const RESERVED_IDS = 100;
 export class LevelStore implements MetadataStore {
   /** How the database was found. */
   readonly found: FoundDatabase;
-  readonly #db: Database;
+  readonly #db: Level;
   readonly #loss: LossMark;
   readonly #memory: MemoryStore;
   #lastId: number;
   /** Changes of which it is not known whether they reached the disk; LevelDB refuses writes until it is opened anew. */
   readonly #doubtful = { keys: new Set<string>(), ids: new Set<number>() };
 
-  private constructor({ db, loss, loaded, found }: Opened, lastId: number) {
+  private constructor({ db, loss, loaded, found }: OpenDatabase, lastId: number) {
     this.found = found;
     this.#db = db;
     this.#loss = loss;
@@ -121,7 +121,7 @@ export class LevelStore implements MetadataStore {
       await this.#write(changes);
     } catch (error) {
       for (const change of changes) this.#doubt(change);
-      const reason = messageOf(causeOf(error) ?? error);
+      const reason = reasonOf(error);
       const full = /no space left|quota exceeded/i.test(reason);
       throw new StatusError(
         full ? 'ResourceExhausted' : 'Internal',
@@ -192,119 +192,4 @@ export class LevelStore implements MetadataStore {
     if (record !== undefined) return record.id;
     return this.#memory.degraded().find((degraded) => degraded.key === key)?.id;
   }
-}
-
-async function openDatabase(directory: string, log: Log): Promise<Opened> {
-  const loss = new LossMark(directory);
-  loss.setIfJournalIsGone();
-  const db: Database = new Level(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' });
-  try {
-    return await readDatabase(db, loss, log);
-  } catch (error) {
-    await db.close();
-    if (error instanceof StatusError) throw error;
-    const reason = messageOf(causeOf(error) ?? error);
-    if (hasCode(error, 'LEVEL_LOCKED')) {
-      throw new StatusError(
-        'FailedPrecondition',
-        `metadata ${directory} is in use: another nix-snapshotter runs on this root; stop it or choose another --root`,
-        { cause: error },
-      );
-    }
-    if (!hasCode(error, 'LEVEL_CORRUPTION') && !MANIFEST_GONE.test(reason)) {
-      throw new StatusError('FailedPrecondition', `metadata ${directory} cannot be opened: ${reason}`, {
-        cause: error,
-      });
-    }
-    log.error({ directory, error: reason }, 'metadata is corrupt: repairing it');
-  }
-  loss.set();
-  await repair(directory);
-  try {
-    return await readDatabase(db, loss, log);
-  } catch (error) {
-    await db.close();
-    throw error;
-  }
-}
-
-/** LevelDB takes this for an error of input, and repairs it all the same. */
-const MANIFEST_GONE = /MANIFEST-\d+: No such file/;
-
-async function readDatabase(db: Database, loss: LossMark, log: Log): Promise<Opened> {
-  await db.open();
-  const isNew = (await db.keys({ limit: 1 }).all()).length === 0;
-  const repaired = loss.isSet();
-  if (repaired) log.error({ directory: db.location }, 'metadata is corrupt: records may be lost');
-  const schema = isNew ? SCHEMA : schemaOf(await db.get(SCHEMA_VERSION));
-  checkSchema(schema, db.location);
-  return { db, loss, loaded: await load(db, log), found: { isNew, repaired, schema } };
-}
-
-/** On Node.js `level` is classic-level, whose static `repair` its types, made for browsers too, leave out. */
-function repair(directory: string): Promise<void> {
-  return (Level as unknown as { repair(location: string): Promise<void> }).repair(directory);
-}
-
-/** How a database was found when it was opened. */
-export interface FoundDatabase {
-  /** Nothing was in it. */
-  readonly isNew: boolean;
-  /** LevelDB repaired it, or left out what it could not read: records may be lost. */
-  readonly repaired: boolean;
-  /** The version of its contents, see {@link SCHEMA}. */
-  readonly schema: number;
-}
-
-interface Loaded {
-  readonly records: SnapshotRecord[];
-  readonly degraded: DegradedRecord[];
-  readonly kept: number[];
-  readonly lastId: number;
-}
-
-interface Opened {
-  readonly db: Database;
-  readonly loss: LossMark;
-  readonly loaded: Loaded;
-  readonly found: FoundDatabase;
-}
-
-async function load(db: Database, log: Log): Promise<Loaded> {
-  const records: SnapshotRecord[] = [];
-  const degraded: DegradedRecord[] = [];
-  const ids = new Map<string, number>();
-  const kept = (await db.keys({ gte: KEPT, lt: 'k;' }).all()).map((key) => safeCount(key.slice(KEPT.length)));
-  let lastId = safeCount(await db.get(LAST_ID));
-  for await (const [id, key] of db.iterator({ gte: 'i:', lt: 'i;' })) {
-    ids.set(key, safeCount(id.slice(ID.length)));
-  }
-  for await (const [recordKey, text] of db.iterator({ gte: 'r:', lt: 'r;' })) {
-    const key = recordKey.slice(RECORD.length);
-    try {
-      const record = decodeRecord(key, text);
-      records.push(record);
-      lastId = Math.max(lastId, record.id);
-    } catch (error) {
-      const reason = `its metadata record is corrupt: ${messageOf(error)}`;
-      log.error({ key, reason }, 'snapshot is degraded');
-      degraded.push({ key, id: ids.get(key), reason });
-    }
-  }
-  for (const id of ids.values()) lastId = Math.max(lastId, id);
-  return { records, degraded, kept, lastId };
-}
-
-function safeCount(text: string | undefined): number {
-  const value = Number(text ?? '0');
-  return Number.isSafeInteger(value) && value > 0 ? value : 0;
-}
-
-function causeOf(error: unknown): unknown {
-  return error instanceof Error ? error.cause : undefined;
-}
-
-/** LevelDB's code is on the error itself or, of an open that failed, on its cause. */
-function hasCode(error: unknown, code: string): boolean {
-  return errnoOf(error) === code || errnoOf(causeOf(error)) === code;
 }
