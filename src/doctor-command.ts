@@ -15,7 +15,7 @@ import { printable } from './printable.ts';
 import { findRootlessKit } from './rootless/enter.ts';
 import { readRootlessFacts } from './rootless/facts.ts';
 import { rootlessProblems } from './rootless/problems.ts';
-import { setupDrift } from './setup/run.ts';
+import { setupDrift } from './setup/drift.ts';
 
 /** How long one check may take, in milliseconds. */
 const DEADLINE_MS = 15_000;

@@ -1,5 +1,6 @@
 import { loadAccessToken } from './resolver/access-token.ts';
-import { runSetup, type SetupOptions } from './setup/run.ts';
+import { runSetup } from './setup/run.ts';
+import type { SetupOptions } from './setup/session.ts';
 
 /**
  * The `setup` command on this terminal.

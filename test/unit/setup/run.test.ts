@@ -20,7 +20,8 @@ import { execa } from 'execa';
 import { stringify } from 'smol-toml';
 import { loadAccessToken } from '../../../src/resolver/access-token.ts';
 import type { Target } from '../../../src/setup/file-change.ts';
-import { runSetup, type SetupOptions } from '../../../src/setup/run.ts';
+import { runSetup } from '../../../src/setup/run.ts';
+import type { SetupOptions } from '../../../src/setup/session.ts';
 import { toml } from './toml.ts';
 
 const MAIN = '/etc/containerd/config.toml';
