@@ -247,8 +247,8 @@ export class RealiseQueue {
 function tooMany(paths: readonly StorePath[], limit: number): StatusError {
   return new StatusError(
     'ResourceExhausted',
-    `realise ${paths[0] ?? '(no path)'}: ${limit} callers wait for Nix already, as many as nix.max_waiting allows; ` +
-      'try again when some are through ("nix-snapshotter status" shows what they wait for), or raise it',
+    `${paths[0] ?? '(no path)'} is not asked for: ${limit} calls wait for Nix already, as many as nix.max_waiting allows; ` +
+      'see what they wait for (nix-snapshotter status), and try again when some are through, or raise it',
   );
 }
 

@@ -366,7 +366,7 @@ describe('RealiseQueue', () => {
     const all = paths.slice(0, 2).map((path, index) => queue.realise([path], `/r/${index}`));
     await assert.rejects(queue.realise([A], '/r/a'), {
       code: 'ResourceExhausted',
-      message: `realise ${A}: 2 callers wait for Nix already, as many as nix.max_waiting allows; try again when some are through ("nix-snapshotter status" shows what they wait for), or raise it`,
+      message: `${A} is not asked for: 2 calls wait for Nix already, as many as nix.max_waiting allows; see what they wait for (nix-snapshotter status), and try again when some are through, or raise it`,
     });
     await assert.rejects(queue.realise(paths.slice(0, 1), '/r/b'), { code: 'ResourceExhausted' });
     all.push(queue.realise([B], '/r/own', { background: true }));
