@@ -52,14 +52,15 @@ export class ReadAhead {
       log.debug({ image, error: messageOf(error) }, 'the manifest cannot be read ahead of containerd');
       return;
     }
+    const subject = { door: 'image-service', image: judgedReference(image) } as const;
     try {
-      await resolver.realise(closures.needed, signal, { image: judgedReference(image) });
+      await resolver.realise(closures.needed, signal, subject);
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
       throw new StatusError(error.code, `image ${image}: ${error.message}`, { cause: error });
     }
     try {
-      await resolver.realise(closures.held, signal, { image: judgedReference(image) });
+      await resolver.realise(closures.held, signal, subject);
     } catch (error) {
       if (signal.aborted) throw error;
       log.info({ image, error: messageOf(error) }, 'layers that hold store paths are left to containerd');

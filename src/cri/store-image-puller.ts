@@ -37,6 +37,7 @@ export interface PullerDeps {
 export const NAMESPACE = 'k8s.io';
 /** Marks an image that CRI takes for its own (containerd `internal/cri/labels`). Nothing is pinned: the kubelet may remove it. */
 const MANAGED = { 'io.cri-containerd.image': 'managed' };
+const ASKING = { door: 'image-service' } as const;
 /** Images that are brought into containerd at a time; each copies blobs and unpacks layers. */
 const IMPORTS = 4;
 
@@ -65,10 +66,11 @@ export class StoreImagePuller implements AsyncDisposable {
     const { resolver, images } = this.#deps;
     const present = await this.#find(reference, signal);
     if (present !== undefined) {
-      await resolver.judge(present.paths, judgedPresent(reference, present), signal);
+      const subject = { ...ASKING, image: judgedPresent(reference, present) };
+      await resolver.judge(present.paths, subject, signal);
       return await this.#show(reference, present, signal);
     }
-    const lease = await images.resolve(reference.wanted, signal);
+    const lease = await images.resolve(reference.wanted, signal, ASKING);
     return await this.#import(reference, lease, signal);
   }
 

@@ -106,6 +106,7 @@ export async function imageService(
 }
 
 export interface ImageRegistryDeps extends ImageDoorDeps, Omit<OrdinaryLayersDeps, 'resolver'> {
+  readonly observed: ObservedMetrics | undefined;
   /** Disposes of what is made here. */
   readonly undo: AsyncDisposableStack;
 }
@@ -114,13 +115,13 @@ export interface ImageRegistryDeps extends ImageDoorDeps, Omit<OrdinaryLayersDep
 export async function startImageRegistry(
   { resolver: { address, deadline: deadlineMs } }: Config,
   { resolverToken: tokenFile }: Layout,
-  { resolver, images, undo, ...deps }: ImageRegistryDeps,
+  { resolver, images, observed, undo, ...deps }: ImageRegistryDeps,
 ): Promise<void> {
   if (address === undefined || resolver === undefined || images === undefined) return;
   const { startRegistry } = await import('../resolver/start.ts');
   const { OrdinaryLayers } = await import('../store-image/ordinary-layers.ts');
   const layers = undo.use(new OrdinaryLayers({ ...deps, resolver }));
-  undo.use(
-    await startRegistry({ address, deadlineMs, tokenFile }, { resolver: images, layers, log: deps.log }),
-  );
+  const observe = observed?.request.bind(observed);
+  const registry = { resolver: images, layers, observe, log: deps.log };
+  undo.use(await startRegistry({ address, deadlineMs, tokenFile }, registry));
 }

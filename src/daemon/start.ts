@@ -79,21 +79,24 @@ export async function startDaemon(
   const closures = new ClosureReader({ realStoreDir });
   const snapshotRoots = await openGcRoots({ config, layout }, { ungated, realStoreDir, log, undo });
   const { retired, release } = snapshotRoots;
-  const gate = undo.use(await policyGate(config, layout, { store: nix, release, log }));
+  const refused = observed?.refusal.bind(observed);
+  const gate = undo.use(await policyGate(config, layout, { store: nix, release, observe: refused, log }));
   const queue = gate === undefined ? ungated : new GatedQueue({ queue: ungated, gate, store: nix });
   const { service, roots, views, cleanup, asked, digests, containerd, choice, helped } = await openSnapshots(
     { config, layout },
     { store, copies, nix, queue, closures, snapshotRoots, background, log, onBoundary, undo },
   );
   const reconciled: Reconciled = { problems: [], repairs: [...restored] };
-  const doReconcile = () => reconcile({ store, layout, roots, cleanup, views, background, log }, reconciled);
+  const observe = observed?.repaired.bind(observed);
+  observe?.({ by: 'reconcile', what: 'metadata', count: restored.length });
+  const parts = { store, layout, roots, cleanup, log, observe };
+  const doReconcile = () => reconcile({ ...parts, views, background }, reconciled);
   await doReconcile();
   const repair = repairService(async (options) => {
     const { ContainerdSide } = await import('../repair/containerd-side.ts');
     const { repairState } = await import('../repair/repair.ts');
     const side = new ContainerdSide({ snapshotter: config.image_service.snapshotter }, { containerd, asked });
-    const parts = { store, layout, roots, service, cleanup, containerd: side, reconcile: doReconcile, log };
-    return repairState(options, parts);
+    return repairState(options, { ...parts, service, containerd: side, reconcile: doReconcile });
   });
 
   const readiness = undo.use(new Readiness(READINESS, { ask: (signal) => nix.answers(signal) }));
@@ -130,7 +133,16 @@ export async function startDaemon(
       undo,
     },
   );
-  await startImageRegistry(config, layout, { resolver, images, nix, closures, digests, log, undo });
+  await startImageRegistry(config, layout, {
+    resolver,
+    images,
+    nix,
+    closures,
+    digests,
+    observed,
+    log,
+    undo,
+  });
   await startMetricsEndpoint(config, {
     root: config.root,
     holdings,

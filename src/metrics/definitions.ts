@@ -110,6 +110,24 @@ export const METRICS = {
     'nix_snapshotter_collection_wait_seconds_total',
     'Time that realises waited for the end of a garbage collection.',
   ),
+  policyRefusals: define(
+    'counter',
+    'nix_snapshotter_policy_refusals_total',
+    'What the policy refused, by where it was asked for and by what refused it.',
+    { labels: ['door', 'by'] },
+  ),
+  resolverRequests: define(
+    'counter',
+    'nix_snapshotter_resolver_requests_total',
+    'HTTP requests to the resolver that have ended.',
+    { labels: ['kind', 'code'] },
+  ),
+  repairs: define(
+    'counter',
+    'nix_snapshotter_repairs_total',
+    'What reconcile and "doctor --repair" repaired.',
+    { labels: ['by', 'what'] },
+  ),
   snapshots: define('gauge', 'nix_snapshotter_snapshots', 'Snapshots by kind.', { labels: ['kind'] }),
   degraded: define('gauge', 'nix_snapshotter_snapshots_degraded', 'Snapshots whose record cannot be read.'),
   containers: define(

@@ -4,6 +4,9 @@ import type { CollectionSeen } from '../nix/keep-realised.ts';
 import type { RealiseEnd, RealiseObserver } from '../nix/realise-observer.ts';
 import type { ProblemId } from '../problems/definitions.ts';
 import { ProblemError } from '../problems/problem.ts';
+import type { PolicyRefusal } from '../policy/refusal.ts';
+import type { ResolverRequest } from '../resolver/requests.ts';
+import type { Repaired } from '../snapshot/repaired.ts';
 import { METRICS } from './definitions.ts';
 import { Counter, type Family, Histogram } from './samples.ts';
 import { SubstituterHosts } from './substituter-hosts.ts';
@@ -26,6 +29,27 @@ const CAUSES: readonly ProblemId[] = [
   'unsigned',
 ];
 
+/** Shown from the start, as the causes are. */
+const DOORS = ['resolver', 'image-service', 'snapshots'] as const satisfies readonly PolicyRefusal['door'][];
+const REFUSED_BY = [
+  'rule',
+  'default',
+  'max_image_bytes',
+  'max_node_bytes',
+  'min_free_bytes',
+] as const satisfies readonly PolicyRefusal['by'][];
+const REQUESTS = ['manifest', 'blob', 'other'] as const satisfies readonly ResolverRequest['kind'][];
+const REPAIRED = [
+  { by: 'reconcile', what: 'metadata' },
+  { by: 'reconcile', what: 'directory' },
+  { by: 'reconcile', what: 'gc-root' },
+  { by: 'reconcile', what: 'view' },
+  { by: 'doctor', what: 'containerd' },
+  { by: 'doctor', what: 'snapshot' },
+  { by: 'doctor', what: 'directory' },
+  { by: 'doctor', what: 'gc-root' },
+] as const satisfies readonly Pick<Repaired, 'by' | 'what'>[];
+
 /** Metrics of what happens: told of each event, which costs a look-up. */
 export class ObservedMetrics {
   readonly #rpc = new Histogram(METRICS.rpcSeconds);
@@ -36,10 +60,16 @@ export class ObservedMetrics {
   readonly #paths = new Counter(METRICS.fetchedPaths);
   readonly #collections = new Counter(METRICS.collections);
   readonly #collectionSeconds = new Counter(METRICS.collectionSeconds);
+  readonly #refusals = new Counter(METRICS.policyRefusals);
+  readonly #requests = new Counter(METRICS.resolverRequests);
+  readonly #repairs = new Counter(METRICS.repairs);
   readonly #hosts = new SubstituterHosts();
 
   constructor() {
     for (const cause of CAUSES) this.#failures.add(0, { cause });
+    for (const door of DOORS) for (const by of REFUSED_BY) this.#refusals.add(0, { door, by });
+    for (const kind of REQUESTS) this.#requests.add(0, { kind, code: '200' });
+    for (const repair of REPAIRED) this.#repairs.add(0, repair);
   }
 
   /** A call that has ended. */
@@ -68,6 +98,21 @@ export class ObservedMetrics {
     this.#collectionSeconds.add(milliseconds / 1000, {});
   }
 
+  /** The policy refused something. */
+  refusal({ door, by }: PolicyRefusal): void {
+    this.#refusals.add(1, { door, by });
+  }
+
+  /** A request to the resolver has ended. */
+  request({ kind, code }: ResolverRequest): void {
+    this.#requests.add(1, { kind, code });
+  }
+
+  /** Something was repaired. */
+  repaired({ by, what, count }: Repaired): void {
+    this.#repairs.add(count, { by, what });
+  }
+
   families(): readonly Family[] {
     return [
       this.#rpc,
@@ -78,6 +123,9 @@ export class ObservedMetrics {
       this.#paths,
       this.#collections,
       this.#collectionSeconds,
+      this.#refusals,
+      this.#requests,
+      this.#repairs,
     ].map((metric) => metric.family());
   }
 

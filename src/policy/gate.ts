@@ -11,9 +11,16 @@ import { SharedWork } from '../nix/shared-work.ts';
 import { waitFor } from '../nix/wait-for.ts';
 import type { NodeUsage } from './node-usage.ts';
 import type { PolicyOptions } from './options.ts';
-import { deniedByRule, diskTooFull, imageTooLarge, nodeFull } from './refusal.ts';
+import {
+  deniedByRule,
+  diskTooFull,
+  imageTooLarge,
+  nodeFull,
+  type PolicyRefusal,
+  type RefusedBy,
+} from './refusal.ts';
 import { evaluate, type Facts, type Verdict } from './rules.ts';
-import type { Subject } from './subject.ts';
+import type { Door, Subject } from './subject.ts';
 
 export interface PolicyGateDeps {
   readonly store: Measures;
@@ -28,6 +35,8 @@ export interface PolicyGateDeps {
   };
   /** Gives up roots that are kept for later use only; says how many. */
   readonly release: () => Promise<number>;
+  /** Told of each refusal. */
+  readonly observe?: ((refusal: PolicyRefusal) => void) | undefined;
   readonly log: Log;
 }
 
@@ -60,6 +69,7 @@ interface Asked {
   readonly paths: readonly StorePath[];
   readonly all: readonly StorePath[];
   readonly image: Facts['image'];
+  readonly door: Door;
 }
 
 /**
@@ -99,7 +109,8 @@ export class PolicyGate implements AsyncDisposable {
   async enter(paths: readonly StorePath[], subject: Subject, call: RealiseCall): Promise<Admission> {
     if (subject.admitted === true) return ADMITTED;
     const all = [...new Set([...paths, ...(subject.also ?? [])])].toSorted();
-    const asked: Asked = { paths, all, image: this.#imageOf(paths, subject) };
+    const { door = 'snapshots' } = subject;
+    const asked: Asked = { paths, all, image: this.#imageOf(paths, subject), door };
     const decided = this.#judge(asked, { paths: all, bytes: 0, complete: false });
     if (decided && !this.#hasLimits()) return this.#admit(asked, ADMITTED);
     const until = performance.now() + (call.deadlineMs ?? 0);
@@ -116,9 +127,9 @@ export class PolicyGate implements AsyncDisposable {
   }
 
   /** What only a reference decides, before anything is looked up for it: throws as {@link enter}. */
-  checkReference(image: string): void {
+  checkReference(image: string, door: Door): void {
     this.#judge(
-      { paths: [], all: [], image: { reference: image } },
+      { paths: [], all: [], image: { reference: image }, door },
       { paths: [], bytes: 0, complete: false },
     );
   }
@@ -200,14 +211,18 @@ export class PolicyGate implements AsyncDisposable {
     const { maxImageBytes: limit } = this.#options;
     const bytes = bytesOf(measure);
     if (limit !== undefined && bytes > limit)
-      this.#refuse(imageTooLarge(refused(asked), { limit, bytes }), asked);
+      this.#refuse('max_image_bytes', imageTooLarge(refused(asked), { limit, bytes }), asked);
   }
 
   /** Whether the rules allow it for certain; throws where they deny. */
   #judge(asked: Asked, known: Omit<Facts, 'image'>): boolean {
     const facts: Facts = { ...known, image: asked.image };
     const verdict: Verdict = evaluate(this.#options.rules, this.#options.default, facts);
-    if (verdict.kind === 'deny') this.#refuse(deniedByRule(refused(asked), verdict.match, facts), asked);
+    if (verdict.kind === 'deny') {
+      const { match } = verdict;
+      const by = match === undefined ? 'default' : 'rule';
+      this.#refuse(by, deniedByRule(refused(asked), match, facts), asked);
+    }
     return verdict.kind === 'allow';
   }
 
@@ -245,7 +260,8 @@ export class PolicyGate implements AsyncDisposable {
       if (own.every(([path]) => rooted.has(path))) return;
       const bytes = sum(new Map([...rooted, ...others, ...own]));
       if (bytes <= limit) return;
-      if (isLast || (await release()) === 0) this.#refuse(nodeFull(refused(asked), { limit, bytes }), asked);
+      if (isLast || (await release()) === 0)
+        this.#refuse('max_node_bytes', nodeFull(refused(asked), { limit, bytes }), asked);
     }
   }
 
@@ -261,11 +277,14 @@ export class PolicyGate implements AsyncDisposable {
     if (bytes >= limit) return;
     // Their paths are on the disk until the next garbage collection, which the refusal asks for.
     await release();
-    this.#refuse(diskTooFull(refused(asked), { limit, bytes }, await disk.storeDir()), asked);
+    const error = diskTooFull(refused(asked), { limit, bytes }, await disk.storeDir());
+    this.#refuse('min_free_bytes', error, asked);
   }
 
-  #refuse(error: StatusError, asked: Asked): never {
-    this.#deps.log.warn({ path: asked.paths[0], error: error.message }, 'refused by policy');
+  #refuse(by: RefusedBy, error: StatusError, { paths, door }: Asked): never {
+    const { log, observe } = this.#deps;
+    log.warn({ path: paths[0], error: error.message }, 'refused by policy');
+    observe?.({ by, door });
     throw error;
   }
 }

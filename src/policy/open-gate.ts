@@ -13,14 +13,14 @@ export interface OpenGateOptions extends PolicyOptions {
   readonly roots: readonly string[];
 }
 
-export interface OpenGateDeps extends Pick<PolicyGateDeps, 'release' | 'log'> {
+export interface OpenGateDeps extends Pick<PolicyGateDeps, 'release' | 'observe' | 'log'> {
   readonly store: Pick<NixStore, 'realStoreDir'> & Measures;
 }
 
 /** The gate of this node. */
 export function openGate(
   { roots, ...options }: OpenGateOptions,
-  { store, release, log }: OpenGateDeps,
+  { store, release, observe, log }: OpenGateDeps,
 ): PolicyGate {
   const storeDir = () => store.realStoreDir();
   return new PolicyGate(options, {
@@ -43,6 +43,7 @@ export function openGate(
       },
     },
     release,
+    observe,
     log,
   });
 }

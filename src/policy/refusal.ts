@@ -2,6 +2,16 @@ import type { StorePath } from '../closure/store-path.ts';
 import { StatusError } from '../errors.ts';
 import { formatBytes } from '../config/bytes.ts';
 import type { Facts, Match } from './rules.ts';
+import type { Door } from './subject.ts';
+
+/** What refuses: a rule, the default where no rule matches, or the limit of that name. */
+export type RefusedBy = 'rule' | 'default' | 'max_image_bytes' | 'max_node_bytes' | 'min_free_bytes';
+
+/** That something was refused, by what, and at which door. */
+export interface PolicyRefusal {
+  readonly by: RefusedBy;
+  readonly door: Door;
+}
 
 /** What is refused. */
 export interface Refused {

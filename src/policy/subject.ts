@@ -1,8 +1,13 @@
 import type { StorePath } from '../closure/store-path.ts';
 import type { RealiseCall } from '../nix/realise-queue.ts';
 
+/** Where store paths are asked for: the registry of the resolver, CRI's image service, or the snapshots that containerd makes. */
+export type Door = 'resolver' | 'image-service' | 'snapshots';
+
 /** For whom store paths are realised, as far as a door knows. */
 export interface Subject {
+  /** `snapshots` when left out. */
+  readonly door?: Door | undefined;
   /** The canonical reference of the image that is pulled. */
   readonly image?: string | undefined;
   /** What a label says that the image is: it is as true as who wrote it. */

@@ -6,6 +6,7 @@ import type { LevelStore } from '../metadata/level-store.ts';
 import type { Cleanup } from '../snapshot/cleanup.ts';
 import type { LayerRoots } from '../snapshot/layer-roots.ts';
 import type { Layout } from '../snapshot/layout.ts';
+import type { OnRepaired, Repaired } from '../snapshot/repaired.ts';
 import type { SnapshotService } from '../snapshot/service.ts';
 import type { ContainerdSide } from './containerd-side.ts';
 import type { RepairFacts } from './facts.ts';
@@ -22,6 +23,8 @@ export interface RepairDeps {
   /** Looks again at what a start looks at. */
   readonly reconcile: () => Promise<void>;
   readonly log: Log;
+  /** Told of each repair. */
+  readonly observe?: OnRepaired | undefined;
 }
 
 /** What a repair came to. */
@@ -66,8 +69,23 @@ export async function repairState(
     if (error === '') deps.log.warn({ repair: what }, 'repaired');
     else deps.log.error({ repair: what, error }, 'repair failed');
   }
+  for (const step of steps) if (!failed.has(step)) tell(step, deps.observe);
   await deps.reconcile();
   return { actions, left, pull_again: pullAgain };
+}
+
+/** What a step repairs; having containerd collect is a part of what other steps do. */
+const REPAIRS: Readonly<Partial<Record<RepairStep['type'], Repaired['what']>>> = {
+  'forget-in-containerd': 'containerd',
+  'remove-snapshot': 'snapshot',
+  'remove-directories': 'directory',
+  root: 'gc-root',
+};
+
+function tell(step: RepairStep, observe: OnRepaired | undefined): void {
+  const what = REPAIRS[step.type];
+  const count = step.type === 'remove-directories' ? step.ids.length : 1;
+  if (what !== undefined) observe?.({ by: 'doctor', what, count });
 }
 
 async function gather(

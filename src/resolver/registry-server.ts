@@ -8,6 +8,7 @@ import type { ImageLease } from '../store-image/image-cache.ts';
 import { ociError } from './oci-error.ts';
 import { isDigest, parseWanted, type Wanted } from '../store-image/reference.ts';
 import { RecentTags } from './recent-tags.ts';
+import { type ResolverRequest, tellEnd } from './requests.ts';
 import { parseRoute, type Route } from './route.ts';
 import type { ServedBlob } from '../store-image/served-image.ts';
 import { sendBlob, sendJson, sendPlaceholder } from './send.ts';
@@ -30,7 +31,7 @@ export interface RegistryServerOptions {
 
 /** Finds the image of a reference. */
 interface Images {
-  resolve(wanted: Wanted, signal: AbortSignal, deadlineMs: number): Promise<ImageLease>;
+  resolve(wanted: Wanted, signal: AbortSignal, asking: { readonly deadlineMs: number }): Promise<ImageLease>;
 }
 
 export interface RegistryServerDeps {
@@ -38,6 +39,8 @@ export interface RegistryServerDeps {
   /** The same images with ordinary layers, in repositories below `layers/`. */
   readonly layers: Images;
   readonly log: Log;
+  /** Told of each request that has ended. */
+  readonly observe?: ((request: ResolverRequest) => void) | undefined;
 }
 
 /** A node runs some tens of pulls at a time; each holds a connection while Nix works. */
@@ -114,6 +117,8 @@ export class RegistryServer implements AsyncDisposable {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { observe } = this.#deps;
+    if (observe !== undefined) tellEnd(request, response, observe);
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
@@ -201,7 +206,7 @@ export class RegistryServer implements AsyncDisposable {
     const { resolver, layers } = this.#deps;
     const reference = this.#recentTags.tagOf(repository, asked) ?? asked;
     const images = repository.startsWith(LAYERS) ? layers : resolver;
-    return await images.resolve(wantedOf(repository, reference), signal, deadlineMs);
+    return await images.resolve(wantedOf(repository, reference), signal, { deadlineMs });
   }
 
   /**

@@ -11,6 +11,7 @@ import type { Cleanup } from './cleanup.ts';
 import type { LayerRoots } from './layer-roots.ts';
 import type { LayerViews } from './layer-views.ts';
 import type { Layout } from './layout.ts';
+import type { OnRepaired, Repaired } from './repaired.ts';
 
 export interface ReconcileDeps {
   readonly store: MetadataStore;
@@ -20,6 +21,8 @@ export interface ReconcileDeps {
   readonly views: Pick<LayerViews, 'restore'>;
   readonly background: Background;
   readonly log: Log;
+  /** Told of each repair. */
+  readonly observe?: OnRepaired | undefined;
 }
 
 /** What the start came to, one sentence each; repairs grow while work goes on in the background. */
@@ -37,12 +40,13 @@ export interface Reconciled {
  * @param reconciled gets the problems that there are now in place of those that it has, and what was repaired beside what it has.
  */
 export async function reconcile(deps: ReconcileDeps, reconciled: Reconciled): Promise<void> {
-  const { store, layout, cleanup, views, background, log } = deps;
+  const { store, layout, cleanup, views, background, log, observe } = deps;
   const problems: string[] = [];
   const { repairs } = reconciled;
-  const repaired = (repair: string) => {
+  const repaired = (what: Repaired['what'], count: number, repair: string) => {
     log.warn({ repair }, 'reconcile repaired something');
     repairs.push(repair);
+    observe?.({ by: 'reconcile', what, count });
   };
   if (store.kept().size > 0) {
     problems.push(
@@ -59,6 +63,8 @@ export async function reconcile(deps: ReconcileDeps, reconciled: Reconciled): Pr
     const problem = remake(record, layout);
     if (problem === undefined) {
       repaired(
+        'directory',
+        1,
         `snapshot ${JSON.stringify(record.key)}: its directory, which holds nothing, was gone and is made again`,
       );
     } else {
@@ -66,11 +72,16 @@ export async function reconcile(deps: ReconcileDeps, reconciled: Reconciled): Pr
     }
   }
   const unrooted = rootAnew(deps);
-  if (unrooted > 0) repaired(`${unrooted} closures had lost their GC roots and are rooted again`);
+  if (unrooted > 0)
+    repaired('gc-root', unrooted, `${unrooted} closures had lost their GC roots and are rooted again`);
   background.add('mount views', async () => {
     const mounted = await views.restore();
     if (mounted > 0)
-      repaired(`${mounted} views were not mounted, as after a start of the host, and are again`);
+      repaired(
+        'view',
+        mounted,
+        `${mounted} views were not mounted, as after a start of the host, and are again`,
+      );
   });
   for (const problem of problems) log.error({ problem }, 'reconcile found what it cannot repair');
   reconciled.problems.splice(0, Infinity, ...left, ...problems);

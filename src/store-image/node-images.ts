@@ -4,6 +4,7 @@ import { formatPlatform } from '../image/platform.ts';
 import type { CacheLookup } from '../nix/cache-lookup.ts';
 import { withoutCredentials } from '../nix/substituter-answers.ts';
 import { problemError } from '../problems/problem.ts';
+import type { Asking } from './asking.ts';
 import type { ImageLease } from './image-cache.ts';
 import { nodePlatform, runsHere } from './node-platform.ts';
 import type { Wanted } from './reference.ts';
@@ -11,7 +12,7 @@ import type { Wanted } from './reference.ts';
 export interface NodeImagesDeps {
   /** Finds the image of a reference: `Resolver`. */
   readonly resolver: {
-    resolve(wanted: Wanted, signal: AbortSignal, deadlineMs?: number): Promise<ImageLease>;
+    resolve(wanted: Wanted, signal: AbortSignal, asking?: Asking): Promise<ImageLease>;
   };
   readonly lookup: Pick<CacheLookup, 'configured'>;
 }
@@ -38,8 +39,8 @@ export class NodeImages {
    *
    * @throws StatusError FailedPrecondition for an image of another architecture; ResourceExhausted where no mount is left.
    */
-  async resolve(wanted: Wanted, signal: AbortSignal, deadlineMs?: number): Promise<ImageLease> {
-    const lease = await this.#deps.resolver.resolve(wanted, signal, deadlineMs);
+  async resolve(wanted: Wanted, signal: AbortSignal, asking?: Asking): Promise<ImageLease> {
+    const lease = await this.#deps.resolver.resolve(wanted, signal, asking);
     try {
       await this.#check(lease, nameOf(wanted), signal);
       return lease;

@@ -1,15 +1,21 @@
 import { type LayerClosure, namedPaths } from '../closure/annotations.ts';
 import type { Log } from '../log.ts';
 import { sharedDeadline } from '../nix/wait-for.ts';
+import type { JudgedLease } from './asking.ts';
 import { ImageCache, type ImageLease } from './image-cache.ts';
 import { ordinaryImage, type OrdinaryImageDeps } from './ordinary-image.ts';
 import type { Wanted } from './reference.ts';
-import type { JudgedLease, Resolver } from './resolver.ts';
+import type { Resolver } from './resolver.ts';
 import type { ServedImage } from './served-image.ts';
 
 export interface OrdinaryLayersDeps extends Omit<OrdinaryImageDeps, 'onDamage' | 'realise'> {
   readonly resolver: Pick<Resolver, 'resolveNeeded' | 'realise'>;
   readonly log: Log;
+}
+
+interface WithDeadline {
+  /** How long Nix is waited for, in milliseconds. */
+  readonly deadlineMs: number;
 }
 
 /** Requests of one pull come within seconds of each other. */
@@ -29,12 +35,11 @@ export class OrdinaryLayers implements AsyncDisposable {
    * The image of a reference, with layers that any client can unpack; its paths are valid and rooted as the resolver's. Dispose of
    * the result. Who asks for the same image at the same time waits for the same work, which stops when all of them have gone.
    *
-   * @param deadlineMs how long Nix is waited for.
    * @throws StatusError what the resolver or {@link ordinaryImage} raises; Cancelled when `signal` is aborted.
    */
-  async resolve(wanted: Wanted, signal: AbortSignal, deadlineMs: number): Promise<ImageLease> {
+  async resolve(wanted: Wanted, signal: AbortSignal, { deadlineMs }: WithDeadline): Promise<ImageLease> {
     const remaining = sharedDeadline(signal, deadlineMs);
-    const named = await this.#deps.resolver.resolveNeeded(wanted, signal, deadlineMs);
+    const named = await this.#deps.resolver.resolveNeeded(wanted, signal, { deadlineMs });
     let isTaken = false;
     const known = named.image.closures.length;
     try {

@@ -16,11 +16,12 @@ import type { NixStore } from '../nix/store.ts';
 import { type SharedDeadline, sharedDeadline } from '../nix/wait-for.ts';
 import type { AdmittingQueue } from '../policy/gated-queue.ts';
 import type { PolicyGate } from '../policy/gate.ts';
-import type { Subject } from '../policy/subject.ts';
+import type { Door, Subject } from '../policy/subject.ts';
+import type { Asking, JudgedLease, RealiseImage } from './asking.ts';
 import type { BuiltPaths } from './built-paths.ts';
 import { describedImage } from './described-image.ts';
 import { parseDescription } from './description.ts';
-import { ImageCache, type ImageLease } from './image-cache.ts';
+import { ImageCache } from './image-cache.ts';
 import { jsonOf } from './json-file.ts';
 import { parseNix2container } from './nix2container-json.ts';
 import { judgedImage } from './judged-image.ts';
@@ -57,20 +58,6 @@ const KEPT_MS = 60_000;
 const LOOKUPS = 8;
 const KEPT_HASHES = 1000;
 
-/** An image, and what the policy's rules call it. */
-export interface JudgedLease extends ImageLease {
-  readonly judged: string;
-}
-
-/** For which image closures are realised. */
-export interface RealiseImage {
-  readonly deadlineMs?: number;
-  /** As rules call it: see `judged-image.ts`. */
-  readonly image: string | undefined;
-  /** Store paths that it needs besides. */
-  readonly also?: readonly StorePath[];
-}
-
 /** Finds the image that a store path is, and realises it with everything that it names. */
 export class Resolver implements AsyncDisposable {
   readonly #deadlineMs: number;
@@ -91,17 +78,16 @@ export class Resolver implements AsyncDisposable {
    * The image of a reference; all its store paths are valid, and rooted until a snapshot of the same closure takes over or the
    * grace period has passed. Dispose of the result.
    *
-   * @param deadlineMs how long this pull waits for Nix in all; no longer than the configured deadline.
    * @throws StatusError what realising raises, or reading the image does; what the policy refuses.
    */
-  async resolve(wanted: Wanted, signal: AbortSignal, deadlineMs = this.#deadlineMs): Promise<JudgedLease> {
-    const remaining = sharedDeadline(signal, Math.min(deadlineMs, this.#deadlineMs));
-    const lease = await this.resolveNeeded(wanted, signal, deadlineMs);
+  async resolve(wanted: Wanted, signal: AbortSignal, asking: Asking = {}): Promise<JudgedLease> {
+    const remaining = this.#remaining(signal, asking);
+    const lease = await this.resolveNeeded(wanted, signal, asking);
     const { judged: image } = lease;
     const { closures, held = [] } = lease.image;
     try {
       const also = closures.flatMap(namedPaths);
-      await this.realise(held, signal, { image, also, deadlineMs: remaining().deadlineMs });
+      await this.realise(held, signal, { ...asking, image, also, deadlineMs: remaining().deadlineMs });
       for (const closure of held) this.#deps.gate?.remember(namedPaths(closure), image);
     } catch (error) {
       if (signal.aborted || isUnfinished(error)) {
@@ -114,16 +100,17 @@ export class Resolver implements AsyncDisposable {
   }
 
   /** {@link resolve} for a client that unpacks the layers which hold their store paths, whatever this host has. */
-  async resolveNeeded(wanted: Wanted, signal: AbortSignal, deadlineMs: number): Promise<JudgedLease> {
-    const remaining = sharedDeadline(signal, Math.min(deadlineMs, this.#deadlineMs));
-    const { path, judged: image } = await this.#pathOf(wanted, remaining);
-    await this.#realise([path], { image }, remaining());
-    const subject: Subject = { image, also: [path] };
+  async resolveNeeded(wanted: Wanted, signal: AbortSignal, asking: Asking = {}): Promise<JudgedLease> {
+    const { door = 'resolver' } = asking;
+    const remaining = this.#remaining(signal, asking);
+    const { path, judged: image } = await this.#pathOf(wanted, door, remaining);
+    await this.#realise([path], { door, image }, remaining());
+    const subject: Subject = { door, image, also: [path] };
     const lease = await this.#images.use(path, (unwanted) => this.#open(path, subject, unwanted), signal);
     try {
       // The closure of a path that is run as it is came with the path.
       const further = lease.image.closures.filter((closure) => !namedPaths(closure).includes(path));
-      await this.realise(further, signal, { image, also: [path], deadlineMs: remaining().deadlineMs });
+      await this.realise(further, signal, { door, image, also: [path], deadlineMs: remaining().deadlineMs });
       const { inputs = [] } = lease.image;
       if (inputs.length > 0) await this.#realise(inputs, subject, remaining());
       for (const closure of lease.image.closures) this.#deps.gate?.remember(namedPaths(closure), image);
@@ -138,10 +125,10 @@ export class Resolver implements AsyncDisposable {
   async realise(
     closures: readonly LayerClosure[],
     signal: AbortSignal,
-    { deadlineMs = this.#deadlineMs, image, also = [] }: RealiseImage,
+    { deadlineMs = this.#deadlineMs, door = 'resolver', image, also = [] }: RealiseImage,
   ): Promise<void> {
     const remaining = sharedDeadline(signal, deadlineMs);
-    const subject: Subject = { image, also: [...also, ...closures.flatMap(namedPaths)] };
+    const subject: Subject = { door, image, also: [...also, ...closures.flatMap(namedPaths)] };
     for (const closure of closures) await this.#realise(namedPaths(closure), subject, remaining());
   }
 
@@ -149,12 +136,13 @@ export class Resolver implements AsyncDisposable {
    * Asks whether the policy lets in what is there already.
    *
    * @param paths that its layers name.
+   * @param subject for whom.
    * @throws StatusError as {@link PolicyGate.enter}.
    */
-  async judge(paths: readonly StorePath[], image: string | undefined, signal: AbortSignal): Promise<void> {
+  async judge(paths: readonly StorePath[], subject: Subject, signal: AbortSignal): Promise<void> {
     const { gate } = this.#deps;
     if (gate === undefined || paths.length === 0) return;
-    const admission = await gate.enter(paths, { image }, { signal, deadlineMs: this.#deadlineMs });
+    const admission = await gate.enter(paths, subject, { signal, deadlineMs: this.#deadlineMs });
     admission[Symbol.dispose]();
   }
 
@@ -166,7 +154,7 @@ export class Resolver implements AsyncDisposable {
     const { nix, roots, isInUse } = this.#deps;
     const path = PulledRoots.pathOf(root);
     if (path === undefined || !(await nix.valid([path])).has(path)) return false;
-    const subject: Subject = { image: undefined, also: [path] };
+    const subject: Subject = { door: 'resolver', also: [path] };
     const signal = AbortSignal.timeout(this.#deadlineMs);
     using lease = await this.#images.use(path, (unwanted) => this.#open(path, subject, unwanted), signal);
     const { closures, held = [], inputs = [] } = lease.image;
@@ -189,6 +177,10 @@ export class Resolver implements AsyncDisposable {
     await this.#lookups.close();
     await this.#deps.built[Symbol.asyncDispose]();
     await this.#images[Symbol.asyncDispose]();
+  }
+
+  #remaining(signal: AbortSignal, { deadlineMs = this.#deadlineMs }: Asking): SharedDeadline {
+    return sharedDeadline(signal, Math.min(deadlineMs, this.#deadlineMs));
   }
 
   async #realise(paths: readonly StorePath[], subject: Subject, call: RealiseCall): Promise<void> {
@@ -219,6 +211,7 @@ export class Resolver implements AsyncDisposable {
   /** The path that is wanted, and what rules call the image; they are asked before anything is evaluated or built for it. */
   async #pathOf(
     wanted: Wanted,
+    door: Door,
     remaining: SharedDeadline,
   ): Promise<{ readonly path: StorePath; readonly judged: string }> {
     const { built, gate } = this.#deps;
@@ -227,9 +220,9 @@ export class Resolver implements AsyncDisposable {
         ? ({ kind: 'path', path: await this.#pathWithHash(wanted.hash, remaining) } as const)
         : wanted;
     const judged = judgedImage(named);
-    gate?.checkReference(judged);
+    gate?.checkReference(judged, door);
     const judge = async (output: StorePath): Promise<void> =>
-      await this.judge([output], judged, remaining().signal);
+      await this.judge([output], { door, image: judged }, remaining().signal);
     const path =
       named.kind === 'path'
         ? await this.#outputOf(named.path, remaining, judge)

@@ -10,7 +10,8 @@ import { startRegistry } from './registry.ts';
 import { HOSTS_DIR, RESOLVER_CONFIG, useResolver } from './resolver-hosts.ts';
 import { eventually, Rig } from './rig.ts';
 
-const CONFIG = `${RESOLVER_CONFIG}${IMAGE_SERVICE_CONFIG}[gc]\ngrace = "1s"\n`;
+const METRICS = '127.0.0.1:9474';
+const CONFIG = `${RESOLVER_CONFIG}${IMAGE_SERVICE_CONFIG}[gc]\ngrace = "1s"\n[metrics]\naddress = "${METRICS}"\n`;
 const NAMESPACES = ['default', 'k8s.io'];
 const PULLED = '127.0.0.1:5000/greeter:1';
 
@@ -102,11 +103,23 @@ export function describePolicy(row: AvailableRow, further: readonly Door[] = DOO
       await eventually(async () => assert.deepEqual(await footprint(rig), bare));
     };
 
+    const scrape = async () => {
+      const script = `console.log(await (await fetch('http://${METRICS}/metrics')).text())`;
+      const { stdout } = await rig.node.exec(['node', '--input-type=module', '--eval', script]);
+      return stdout.split('\n');
+    };
+
     it('a path of the closure that a rule denies', async () => {
       const name = made.busybox.slice('/nix/store/'.length);
       await policy(`[[policy.rules]]\nname = "no-busybox"\naction = "deny"\npath = "${name}"\n`);
       await assertEachRefuses(DOORS, 'policy: rule no-busybox denies', made.busybox, 'change the rule');
       assert.ok((await rig.snapshotter.logs()).includes('refused by policy'));
+      const counted = 'nix_snapshotter_policy_refusals_total{';
+      const some = (await scrape()).filter((line) => line.startsWith(counted) && !line.endsWith(' 0'));
+      assert.deepEqual(
+        some.map((line) => line.slice(counted.length).replace(/ \d+$/, '')),
+        ['resolver', 'image-service', 'snapshots'].map((door) => `door="${door}",by="rule"}`),
+      );
     });
 
     it('a closure larger than a rule lets in', async () => {

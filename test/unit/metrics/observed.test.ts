@@ -67,6 +67,28 @@ describe('metrics of what happens', () => {
     assert.equal(bytes.length, 32);
   });
 
+  it('refusals, requests and repairs, with those that there were none of', () => {
+    const metrics = new ObservedMetrics();
+    metrics.refusal({ door: 'image-service', by: 'max_node_bytes' });
+    metrics.request({ kind: 'blob', code: '206' });
+    metrics.repaired({ by: 'reconcile', what: 'view', count: 3 });
+    const lines = linesOf(metrics);
+    const told = (name: string) => lines.filter((line) => line.startsWith(`nix_snapshotter_${name}_total{`));
+    const some = (name: string) => told(name).filter((line) => !line.endsWith(' 0'));
+    assert.deepEqual(some('policy_refusals'), [
+      'nix_snapshotter_policy_refusals_total{door="image-service",by="max_node_bytes"} 1',
+    ]);
+    assert.equal(told('policy_refusals').length, 15);
+    assert.deepEqual(told('resolver_requests'), [
+      'nix_snapshotter_resolver_requests_total{kind="manifest",code="200"} 0',
+      'nix_snapshotter_resolver_requests_total{kind="blob",code="200"} 0',
+      'nix_snapshotter_resolver_requests_total{kind="other",code="200"} 0',
+      'nix_snapshotter_resolver_requests_total{kind="blob",code="206"} 1',
+    ]);
+    assert.deepEqual(some('repairs'), ['nix_snapshotter_repairs_total{by="reconcile",what="view"} 3']);
+    assert.equal(told('repairs').length, 8);
+  });
+
   it('garbage collections that were waited for', () => {
     const metrics = new ObservedMetrics();
     metrics.collection({ milliseconds: 1500, hasEnded: true });

@@ -12,6 +12,7 @@ import { PolicyGate } from '../../../src/policy/gate.ts';
 import { GatedQueue } from '../../../src/policy/gated-queue.ts';
 import { NodeUsage } from '../../../src/policy/node-usage.ts';
 import type { PolicyOptions } from '../../../src/policy/options.ts';
+import type { PolicyRefusal } from '../../../src/policy/refusal.ts';
 import type { Subject } from '../../../src/policy/subject.ts';
 
 const named = (name: string) => `${STORE_DIR}/${'0'.repeat(32)}-${name}` as StorePath;
@@ -63,6 +64,7 @@ async function open(t: TestContext, options: Partial<PolicyOptions>, free = 1000
   const roots = await mkdtemp(join(tmpdir(), 'policy-'));
   const store = new SmallStore();
   const retired: string[] = [];
+  const refusals: PolicyRefusal[] = [];
   const gate = new PolicyGate(
     { rules: [], default: 'allow', unknownImage: 'refuse', ...options },
     {
@@ -78,6 +80,7 @@ async function open(t: TestContext, options: Partial<PolicyOptions>, free = 1000
         for (const root of kept) await store.removeRoot(root);
         return kept.length;
       },
+      observe: (refusal) => refusals.push(refusal),
       log: silentLog,
     },
   );
@@ -94,7 +97,7 @@ async function open(t: TestContext, options: Partial<PolicyOptions>, free = 1000
   const link = (path: StorePath) => join(roots, path.slice(-5));
   const realise = async (path: StorePath, subject: Subject = {}) =>
     await queue.realise([path], link(path), { subject, deadlineMs: 10_000 });
-  return { store, gate, queue, realise, link, retired };
+  return { store, gate, queue, realise, link, retired, refusals };
 }
 
 const isRefused =
@@ -272,6 +275,33 @@ describe('the gate', () => {
     store.present.add(APP).add(LIBC);
     await realise(APP);
     await assert.rejects(realise(OTHER), isRefused('ResourceExhausted', 'min_free_bytes'));
+  });
+
+  it('tells of each refusal: by what, and at which door', async (t) => {
+    const rules = [{ name: 'no-other', action: 'deny', path: ['*-other'] }] as const;
+    const { realise, refusals } = await open(t, { rules, default: 'deny' });
+    await assert.rejects(realise(OTHER, { door: 'image-service' }), isRefused('PermissionDenied'));
+    await assert.rejects(realise(APP), isRefused('PermissionDenied'));
+    const { gate, refusals: others } = await open(t, { default: 'deny' });
+    assert.throws(() => gate.checkReference('registry.corp/x', 'resolver'), isRefused('PermissionDenied'));
+    const limits = { maxImageBytes: 150, maxNodeBytes: 150, minFreeBytes: 950 };
+    const told = [];
+    for (const limit of Object.entries(limits)) {
+      const limited = await open(t, Object.fromEntries([limit]));
+      await assert.rejects(limited.realise(APP), isRefused('ResourceExhausted'));
+      told.push(...limited.refusals);
+    }
+    assert.deepEqual(
+      [...refusals, ...others, ...told].map(({ door, by }) => `${door} ${by}`),
+      [
+        'image-service rule',
+        'snapshots default',
+        'resolver default',
+        'snapshots max_image_bytes',
+        'snapshots max_node_bytes',
+        'snapshots min_free_bytes',
+      ],
+    );
   });
 
   it('shows of a reference only what one can have', async (t) => {

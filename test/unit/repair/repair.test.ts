@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { silentLog } from '../../../src/log.ts';
 import { repairState } from '../../../src/repair/repair.ts';
+import type { Repaired } from '../../../src/snapshot/repaired.ts';
 import { create, OTHER_PATH, PATH, remove } from '../snapshot/operations.ts';
 import { openState } from '../snapshot/state-rig.ts';
 
@@ -67,7 +68,9 @@ describe('a repair beside other work', () => {
     };
     const service = { remove: () => Promise.resolve() };
     const deps = { ...state, service, containerd, reconcile: () => Promise.resolve(), log: silentLog };
-    const { actions, left } = await repairState({ dryRun: false, mounted: [] }, deps);
+    const repaired: Repaired[] = [];
+    const observe = (each: Repaired) => void repaired.push(each);
+    const { actions, left } = await repairState({ dryRun: false, mounted: [] }, { ...deps, observe });
     assert.deepEqual(
       actions.map(({ what, error }) => [what, error]),
       [
@@ -76,5 +79,7 @@ describe('a repair beside other work', () => {
       ],
     );
     assert.deepEqual(left, []);
+    const rooted = { by: 'doctor', what: 'gc-root', count: 1 };
+    assert.deepEqual(repaired, [rooted, rooted]);
   });
 });

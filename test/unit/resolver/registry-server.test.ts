@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
 import { connect } from 'node:net';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -7,6 +8,7 @@ import { StatusError } from '../../../src/errors.ts';
 import { describe as describeBytes, MEDIA } from '../../../src/image/descriptor.ts';
 import { silentLog } from '../../../src/log.ts';
 import type { Wanted } from '../../../src/store-image/reference.ts';
+import type { ResolverRequest } from '../../../src/resolver/requests.ts';
 import { RegistryServer } from '../../../src/resolver/registry-server.ts';
 import type { ServedBlob, ServedImage } from '../../../src/store-image/served-image.ts';
 
@@ -37,6 +39,7 @@ const IMAGE: ServedImage = {
 describe('RegistryServer', () => {
   let server: RegistryServer;
   const asked: Wanted[] = [];
+  const ended = new EventEmitter<{ request: [ResolverRequest] }>();
   let waiting = Promise.withResolvers<AbortSignal>();
 
   before(async () => {
@@ -61,7 +64,8 @@ describe('RegistryServer', () => {
         return { ...lease, image: { ...IMAGE, target: ORDINARY } };
       },
     };
-    server = await RegistryServer.listen(options, { resolver, layers, log: silentLog });
+    const observe = (request: ResolverRequest) => ended.emit('request', request);
+    server = await RegistryServer.listen(options, { resolver, layers, log: silentLog, observe });
   });
   after(() => server[Symbol.asyncDispose]());
 
@@ -101,6 +105,29 @@ describe('RegistryServer', () => {
       assert.equal((await ask(other, { headers })).status, 403, other);
     }
     assert.equal(asked.length, askedBefore);
+  });
+
+  it('tells of each request when it has ended, by what was asked for and the answer', async () => {
+    const told = async (path: string, init: RequestInit = {}) => {
+      const request = once(ended, 'request');
+      await (await ask(path, init)).text();
+      const [{ kind, code }] = (await request) as [ResolverRequest];
+      return `${kind} ${code}`;
+    };
+    const repository = `/v2/nix/store/${HASH}-x`;
+    const blob = `${repository}/blobs/${LAYER.descriptor.digest}`;
+    assert.equal(await told('/v2/', { headers: {} }), 'other 401');
+    assert.equal(await told(`${repository}/manifests/latest`, { method: 'HEAD' }), 'manifest 200');
+    assert.equal(await told(`/v2/nix/store/${HASH}-absent/manifests/latest`), 'manifest 422');
+    assert.equal(await told(blob, { headers: { ...AUTHORIZED, range: 'bytes=0-3' } }), 'blob 206');
+    const leave = new AbortController();
+    const gone = once(ended, 'request');
+    waiting = Promise.withResolvers();
+    const asking = ask(`/v2/nix/store/${HASH}-slow/manifests/latest`, { signal: leave.signal });
+    await waiting.promise;
+    leave.abort();
+    await assert.rejects(asking, { name: 'AbortError' });
+    assert.deepEqual(await gone, [{ kind: 'manifest', code: 'aborted' }]);
   });
 
   it('tells why a blob cannot be opened', async () => {

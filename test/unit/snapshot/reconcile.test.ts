@@ -28,6 +28,7 @@ describe('reconcile', () => {
     await state.idle();
     assert.deepEqual((await pictureOf(state)).roots, ['1']);
     assert.equal(state.roots.isRooted(1), true);
+    assert.deepEqual(state.repaired, [{ by: 'reconcile', what: 'gc-root', count: 1 }]);
   });
 
   it('does not fail when Nix cannot bring a closure back', async () => {

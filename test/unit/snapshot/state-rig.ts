@@ -17,6 +17,7 @@ import { Executor } from '../../../src/snapshot/execute.ts';
 import { LayerRoots } from '../../../src/snapshot/layer-roots.ts';
 import { Layout } from '../../../src/snapshot/layout.ts';
 import { reconcile, type Reconciled } from '../../../src/snapshot/reconcile.ts';
+import type { OnRepaired, Repaired } from '../../../src/snapshot/repaired.ts';
 import { greatestId } from '../../../src/snapshot/greatest-id.ts';
 import { SnapshotIds } from '../../../src/snapshot/snapshot-ids.ts';
 
@@ -104,9 +105,11 @@ export async function openState(root: string, graceMs = 0) {
     log: silentLog,
   });
   const cleanup = new Cleanup({ ids, layout, roots, views, background, executor, log: silentLog });
+  const repaired: Repaired[] = [];
   const reconciled = async (): Promise<Reconciled> => {
     const found: Reconciled = { problems: [], repairs: [...restored] };
-    await reconcile({ store, layout, roots, cleanup, views, background, log: silentLog }, found);
+    const observe: OnRepaired = (each) => void repaired.push(each);
+    await reconcile({ store, layout, roots, cleanup, views, background, log: silentLog, observe }, found);
     return found;
   };
   return {
@@ -123,6 +126,8 @@ export async function openState(root: string, graceMs = 0) {
     cleanup,
     executor,
     reconciled: () => reconciled(),
+    /** What reconcile has told of repairs. */
+    repaired,
     /** What could not be repaired. */
     reconcile: async () => (await reconciled()).problems,
     /** Resolves when nothing goes on in the background. */

@@ -66,8 +66,8 @@ describe('OrdinaryLayers', () => {
     {
       await using layers = open();
       const [one, other] = await Promise.all([
-        layers.resolve(WANTED, never, 60_000),
-        layers.resolve(WANTED, never, 60_000),
+        layers.resolve(WANTED, never, { deadlineMs: 60_000 }),
+        layers.resolve(WANTED, never, { deadlineMs: 60_000 }),
       ]);
       assert.equal(one.image, other.image);
       assert.equal(leases, 1);
@@ -82,7 +82,7 @@ describe('OrdinaryLayers', () => {
     await using layers = open();
     const digests: string[] = [];
     for (const text of ['data', 'DATA']) {
-      using lease = await layers.resolve(WANTED, never, 60_000);
+      using lease = await layers.resolve(WANTED, never, { deadlineMs: 60_000 });
       digests.push(lease.image.target.descriptor.digest);
       writeFileSync(join(top, NAME, 'data'), Buffer.alloc(3_000_000, text === 'data' ? 'DATA' : text));
       const big = [...lease.image.blobs.values()].find(({ descriptor }) => descriptor.size > 3_000_000);
@@ -108,7 +108,9 @@ describe('OrdinaryLayers', () => {
       forget: async () => {},
     };
     await using layers = open(slow);
-    const asked = assert.rejects(layers.resolve(WANTED, gone.signal, 60_000), { code: 'Cancelled' });
+    const asked = assert.rejects(layers.resolve(WANTED, gone.signal, { deadlineMs: 60_000 }), {
+      code: 'Cancelled',
+    });
     const reading = await started.promise;
     assert.equal(reading.aborted, false);
     gone.abort();
@@ -120,7 +122,8 @@ describe('OrdinaryLayers', () => {
 
   it('realises what only the content of layers names, each time it is asked', async () => {
     await using layers = open();
-    for (let asked = 0; asked < 2; asked++) (await layers.resolve(WANTED, never, 60_000))[Symbol.dispose]();
+    for (let asked = 0; asked < 2; asked++)
+      (await layers.resolve(WANTED, never, { deadlineMs: 60_000 }))[Symbol.dispose]();
     // The closure of this image is named, and the resolver has seen to it.
     assert.deepEqual(realised, [[], []]);
   });

@@ -70,7 +70,7 @@ describe('an archive whose layers hold their store paths', () => {
     using lease = await resolver.resolve(WANTED, never);
     assert.equal(lease.image.blobs.size > 0, true);
     asked = [];
-    using _ = await resolver.resolveNeeded(WANTED, never, 60_000);
+    using _ = await resolver.resolveNeeded(WANTED, never, { deadlineMs: 60_000 });
     assert.deepEqual(asked, [[ARCHIVE]]);
   });
 
