@@ -149,7 +149,7 @@ class ChosenStore implements OpenNixStore {
   }
 }
 
-/** What {@link NixDaemonStore.connect} raises. */
+/** What connecting to the daemon raises. */
 const CONNECT_CODES: ReadonlySet<string> = new Set([
   'Unavailable',
   'PermissionDenied',

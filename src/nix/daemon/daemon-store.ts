@@ -2,28 +2,28 @@ import { lstatSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { StorePath } from '../../closure/store-path.ts';
-import { StatusError } from '../../errors.ts';
 import type { Log } from '../../log.ts';
 import { nixFailure, realiseFailure } from '../failure.ts';
 import { linkRoot } from '../gc-root-link.ts';
 import { Inquiry } from '../inquiry.ts';
 import { type CollectionSeen, isThere, keepRealised, spareRoot } from '../keep-realised.ts';
 import { LEVEL } from '../log-line.ts';
-import { besideOf, environment, type NixStoreOptions, overridesOf, settingsOf } from '../nix-options.ts';
+import { type NixStoreOptions, overridesOf } from '../nix-options.ts';
 import { NOBODYS_PATH } from '../nobodys-path.ts';
 import { RealiseLog } from '../realise-log.ts';
 import type { Measure, MeasureOptions, Measures } from '../measure.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from '../store.ts';
 import { StoreLocation } from '../store-location.ts';
-import { DaemonConnection, DaemonError, type RunOptions } from './connection.ts';
-import { daemonEndpoint } from './endpoint.ts';
+import { type DaemonConnection, DaemonError } from './connection.ts';
+import { DaemonConnector } from './connector.ts';
 import { Fetcher } from './fetch.ts';
 import { measureClosure } from './measure.ts';
 import { addIndirectRoot, isValidPath, queryPathInfo, queryValidPaths, setOptions } from './operations.ts';
 import { ConnectionPool } from './pool.ts';
+import { closureOf, referenceGraphOf } from './references.ts';
 import { rootOutputs } from './root-outputs.ts';
 import { rootTarget } from './root-target.ts';
-import { connectSocket, NobodyListens, spawnDaemon, type Transport } from './transport.ts';
+import { NobodyListens } from './transport.ts';
 
 export interface NixDaemonStoreDeps {
   readonly log: Log;
@@ -43,8 +43,7 @@ const WARM_AFTER_MS = 250;
  * used soon.
  */
 const KEPT_MS = 30_000;
-/** How many paths are asked about before the answers are awaited. */
-const PIPELINED = 256;
+
 /**
  * {@link NixStore} by the worker protocol of Nix 2.8 or newer, on the daemon's socket or with a `nix-daemon --stdio` of our own.
  * Questions go over kept connections; for what fetches see {@link Fetcher}.
@@ -53,8 +52,8 @@ export class NixDaemonStore implements NixStore, Measures, AsyncDisposable {
   readonly #options: NixStoreOptions;
   readonly #log: Log;
   readonly #onCollection: NixDaemonStoreDeps['onCollection'];
-  readonly #env: NodeJS.ProcessEnv;
   readonly #location: StoreLocation;
+  readonly #connector: DaemonConnector;
   readonly #pool: ConnectionPool;
   readonly #inquiry: Inquiry;
   readonly #fetcher: Fetcher;
@@ -68,13 +67,16 @@ export class NixDaemonStore implements NixStore, Measures, AsyncDisposable {
     this.#options = options;
     this.#log = deps.log;
     this.#onCollection = deps.onCollection;
-    this.#env = deps.env;
     this.#location = deps.location ?? new StoreLocation(options, deps);
-    this.#pool = new ConnectionPool({ size: POOLED, keptMs: KEPT_MS }, { open: () => this.connect() });
+    this.#connector = new DaemonConnector(options, { env: deps.env, location: this.#location });
+    this.#pool = new ConnectionPool(
+      { size: POOLED, keptMs: KEPT_MS },
+      { open: () => this.#connector.connect() },
+    );
     this.#inquiry = new Inquiry(options, deps);
     this.#fetcher = new Fetcher({
       spare: () => this.#pool.take(),
-      connect: (run) => this.connect(run),
+      connect: (run) => this.#connector.connect(run),
       end: (connection) => this.#pool.end(connection),
       // What comes after a fetch asks; a process of Nix takes tens of milliseconds to start.
       opened: () => this.#pool.warm(1),
@@ -85,22 +87,7 @@ export class NixDaemonStore implements NixStore, Measures, AsyncDisposable {
     });
   }
 
-  /**
-   * A connection of its own.
-   *
-   * @throws StatusError Unavailable, PermissionDenied, FailedPrecondition, Internal: this backend cannot be used (now).
-   */
-  async connect(options: RunOptions = {}): Promise<DaemonConnection> {
-    const transport = await this.#transport();
-    try {
-      return await DaemonConnection.open(transport, options);
-    } catch (error) {
-      if (!(error instanceof DaemonError)) throw error;
-      throw new StatusError('PermissionDenied', `Nix daemon (${transport.name}): ${error.message}`);
-    }
-  }
-
-  /** Sees to it that there is a connection; throws as {@link connect}. */
+  /** Sees to it that there is a connection; throws as {@link DaemonConnector.connect}. */
   async reach(): Promise<void> {
     await this.#pool.use(() => Promise.resolve());
   }
@@ -159,22 +146,7 @@ export class NixDaemonStore implements NixStore, Measures, AsyncDisposable {
   }
 
   async closure(paths: readonly StorePath[]): Promise<readonly StorePath[]> {
-    const closure = new Set(paths);
-    await this.#ask('QueryPathInfo', async (connection) => {
-      const left = [...closure];
-      while (left.length > 0) {
-        const asked = left.splice(0, PIPELINED);
-        const infos = await connection.run(asked.map(queryPathInfo));
-        for (const [at, info] of infos.entries()) {
-          if (info === undefined) throw new DaemonError(`error: path '${asked[at] ?? ''}' is not valid`);
-          for (const reference of info.references) {
-            if (!closure.has(reference)) left.push(reference);
-            closure.add(reference);
-          }
-        }
-      }
-    });
-    return [...closure].toSorted();
+    return await this.#ask('QueryPathInfo', (connection) => closureOf(connection, paths));
   }
 
   async references(path: StorePath): Promise<ReadonlySet<StorePath> | undefined> {
@@ -183,19 +155,7 @@ export class NixDaemonStore implements NixStore, Measures, AsyncDisposable {
   }
 
   async referenceGraph(paths: readonly StorePath[]): Promise<ReferenceGraph> {
-    const graph = new Map<StorePath, readonly StorePath[]>();
-    await this.#ask('QueryPathInfo', async (connection) => {
-      for (let from = 0; from < paths.length; from += PIPELINED) {
-        const asked = paths.slice(from, from + PIPELINED);
-        const infos = await connection.run(asked.map(queryPathInfo));
-        for (const [at, path] of asked.entries()) {
-          const info = infos[at];
-          if (info === undefined) throw new DaemonError(`error: path '${path}' is not valid`);
-          graph.set(path, info.references);
-        }
-      }
-    });
-    return graph;
+    return await this.#ask('QueryPathInfo', (connection) => referenceGraphOf(connection, paths));
   }
 
   async measure(paths: readonly StorePath[], options: MeasureOptions = {}): Promise<Measure> {
@@ -203,7 +163,7 @@ export class NixDaemonStore implements NixStore, Measures, AsyncDisposable {
     return await measureClosure(paths, options, {
       ask: async (question) => await this.#ask('QueryPathInfo', question),
       askSubstituters: async (question) => {
-        const connection = await this.connect({ signal });
+        const connection = await this.#connector.connect({ signal });
         try {
           const settings = overridesOf(this.#options);
           await connection.ask(setOptions({ verbosity: LEVEL.error, settings }), { signal });
@@ -256,7 +216,7 @@ export class NixDaemonStore implements NixStore, Measures, AsyncDisposable {
     { signal }: RealiseOptions,
   ): Promise<boolean> {
     if (outputs.length === 1 || (await this.valid(outputs)).size < new Set(outputs).size) return false;
-    const connection = await this.connect({ signal });
+    const connection = await this.#connector.connect({ signal });
     try {
       await rootOutputs(connection, outputs, root, { signal });
       await this.#spare(root, signal);
@@ -292,21 +252,5 @@ export class NixDaemonStore implements NixStore, Measures, AsyncDisposable {
       log.take({ kind: 'message', level: LEVEL.error, text: error.message });
       throw nixFailure(`Nix daemon, ${what}`, 'refused by daemon', log.record());
     }
-  }
-
-  async #transport(): Promise<Transport> {
-    const endpoint = daemonEndpoint(await this.#location.uri(), this.#env);
-    if (endpoint.kind === 'socket') {
-      try {
-        return await connectSocket(endpoint.path);
-      } catch (error) {
-        if (!endpoint.orStdio || !(error instanceof StatusError) || error.code !== 'Unavailable') throw error;
-      }
-    }
-    return await spawnDaemon({
-      program: besideOf(this.#options.program ?? 'nix-store', 'nix-daemon'),
-      args: ['--stdio', ...settingsOf(this.#options)],
-      env: environment(this.#env),
-    });
   }
 }
