@@ -1,17 +1,12 @@
-import { readdir } from 'node:fs/promises';
-import { LRUCache } from 'lru-cache';
 import { type LayerClosure, namedPaths } from '../closure/annotations.ts';
-import { parseStorePath, STORE_DIR, type StorePath } from '../closure/store-path.ts';
+import type { StorePath } from '../closure/store-path.ts';
 import type { ClosureReader } from '../closure/closure-of-layer.ts';
 import { messageOf, StatusError } from '../errors.ts';
-import { detectCompression } from '../image/compression.ts';
-import { StoreFiles } from '../image/store-files.ts';
 import type { Log } from '../log.ts';
-import { type CacheLookup, HAS_NOT, type LookupResult } from '../nix/cache-lookup.ts';
+import type { CacheLookup } from '../nix/cache-lookup.ts';
 import { isDerivation } from '../nix/keep-realised.ts';
 import type { RealiseInFlight } from '../nix/realise-job.ts';
 import type { RealiseCall } from '../nix/realise-queue.ts';
-import { SharedWork } from '../nix/shared-work.ts';
 import type { NixStore } from '../nix/store.ts';
 import { type SharedDeadline, sharedDeadline } from '../nix/wait-for.ts';
 import type { AdmittingQueue } from '../policy/gated-queue.ts';
@@ -19,18 +14,13 @@ import type { PolicyGate } from '../policy/gate.ts';
 import type { Door, Subject } from '../policy/subject.ts';
 import type { Asking, JudgedLease, RealiseImage } from './asking.ts';
 import type { BuiltPaths } from './built-paths.ts';
-import { describedImage } from './described-image.ts';
-import { parseDescription } from './description.ts';
 import { ImageCache } from './image-cache.ts';
-import { jsonOf } from './json-file.ts';
-import { parseNix2container } from './nix2container-json.ts';
 import { judgedImage } from './judged-image.ts';
-import { openStoredImages } from './open-stored-images.ts';
-import { pathImage } from './path-image.ts';
+import { openImage } from './open-image.ts';
+import { PathsByHash } from './paths-by-hash.ts';
 import { PulledRoots } from './pulled-roots.ts';
 import type { Wanted } from './reference.ts';
 import type { ServedImage } from './served-image.ts';
-import { storedImage } from './stored-image.ts';
 
 export interface ResolverOptions {
   /** How long a pull waits for Nix, in milliseconds; the work goes on. */
@@ -54,24 +44,19 @@ export interface ResolverDeps {
 
 /** Requests of one pull come within seconds of each other. */
 const KEPT_MS = 60_000;
-/** Hashes that caches are asked for at a time; each is a process. */
-const LOOKUPS = 8;
-const KEPT_HASHES = 1000;
 
 /** Finds the image that a store path is, and realises it with everything that it names. */
 export class Resolver implements AsyncDisposable {
   readonly #deadlineMs: number;
   readonly #deps: ResolverDeps;
   readonly #images: ImageCache;
-  readonly #lookups: SharedWork<LookupResult>;
-  /** Paths that were named by their hash alone. */
-  readonly #hashes = new LRUCache<string, StorePath>({ max: KEPT_HASHES });
+  readonly #hashes: PathsByHash;
 
   constructor(options: ResolverOptions, deps: ResolverDeps) {
     this.#deadlineMs = options.deadlineMs;
     this.#deps = deps;
     this.#images = new ImageCache({ idleMs: KEPT_MS }, deps);
-    this.#lookups = new SharedWork({ concurrency: LOOKUPS }, (hash, gone) => deps.lookup.find(hash, gone));
+    this.#hashes = new PathsByHash(deps);
   }
 
   /**
@@ -174,7 +159,7 @@ export class Resolver implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lookups.close();
+    await this.#hashes[Symbol.asyncDispose]();
     await this.#deps.built[Symbol.asyncDispose]();
     await this.#images[Symbol.asyncDispose]();
   }
@@ -191,21 +176,9 @@ export class Resolver implements AsyncDisposable {
   /** @param subject of the first who asks; each who does is judged by what the image turns out to need. */
   async #open(path: StorePath, subject: Subject, unwanted: AbortSignal): Promise<ServedImage> {
     const { nix, closures } = this.#deps;
-    const realStoreDir = await nix.realStoreDir();
-    const store = new StoreFiles({ realStoreDir });
-    if (await holdsImages(path, store)) return await archived(path, store, unwanted);
     const realise = (paths: readonly StorePath[]): Promise<void> =>
       this.#realise(paths, subject, { signal: unwanted, deadlineMs: this.#deadlineMs });
-    const json = await jsonOf(path, store);
-    const description = parseDescription(json, path);
-    if (description !== undefined)
-      return await describedImage(path, description, { nix, store, closures, realise, signal: unwanted });
-    const described = parseNix2container(json, path);
-    if (described !== undefined) {
-      const { nix2containerImage } = await import('./nix2container-image.ts');
-      return await nix2containerImage(path, described, { nix, store, realise, signal: unwanted });
-    }
-    return await pathImage(path, { nix, store });
+    return await openImage(path, { nix, closures, realise, signal: unwanted });
   }
 
   /** The path that is wanted, and what rules call the image; they are asked before anything is evaluated or built for it. */
@@ -217,7 +190,7 @@ export class Resolver implements AsyncDisposable {
     const { built, gate } = this.#deps;
     const named =
       wanted.kind === 'hash'
-        ? ({ kind: 'path', path: await this.#pathWithHash(wanted.hash, remaining) } as const)
+        ? ({ kind: 'path', path: await this.#hashes.find(wanted.hash, remaining) } as const)
         : wanted;
     const judged = judgedImage(named);
     gate?.checkReference(judged, door);
@@ -238,59 +211,8 @@ export class Resolver implements AsyncDisposable {
   ): Promise<StorePath> {
     return isDerivation(path) ? await this.#deps.built.outputOf(path, remaining(), judge) : path;
   }
-
-  async #pathWithHash(hash: string, remaining: SharedDeadline): Promise<StorePath> {
-    const { nix } = this.#deps;
-    const known = this.#hashes.get(hash);
-    if (known !== undefined && (await nix.valid([known])).has(known)) return known;
-    const candidates = (await readdir(await nix.realStoreDir()))
-      .filter((name) => name.startsWith(`${hash}-`))
-      .map((name) => parseStorePath(`${STORE_DIR}/${name}`))
-      .filter((path) => path !== undefined);
-    const [here] = await nix.valid(candidates);
-    if (here !== undefined) return this.#remember(hash, here);
-    const { path, answers } = await this.#lookups.do(hash, remaining(), `ask the substituters for ${hash}`);
-    if (path !== undefined) return this.#remember(hash, path);
-    const asked = answers.map(({ substituter, answer }) => `${substituter}: ${answer}`).join(', ');
-    const isSure = answers.every(({ answer }) => answer === HAS_NOT);
-    const next = isSure
-      ? 'push it to a substituter of this host and try again'
-      : 'try again when all of them answer';
-    throw new StatusError(
-      isSure ? 'FailedPrecondition' : 'Unavailable',
-      `no path with hash ${hash} is in this store, and no substituter gives one ` +
-        `(${asked === '' ? 'none is configured' : asked}); ${next}`,
-    );
-  }
-
-  #remember(hash: string, path: StorePath): StorePath {
-    this.#hashes.set(hash, path);
-    return path;
-  }
 }
 
 function isUnfinished(error: unknown): boolean {
   return error instanceof StatusError && error.code === 'DeadlineExceeded';
 }
-
-async function archived(path: StorePath, store: StoreFiles, signal: AbortSignal): Promise<ServedImage> {
-  const set = await openStoredImages(path, store, signal);
-  try {
-    return await storedImage(set);
-  } catch (error) {
-    await set[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-/** Whether a path is an OCI layout, or an archive (plain, gzip or zstd) such as images come in. */
-async function holdsImages(path: StorePath, store: StoreFiles): Promise<boolean> {
-  const isLayout = (await store.head(`${path}/oci-layout`, 1)) !== undefined;
-  if (isLayout) return true;
-  const head = await store.head(path, TAR_MAGIC_AT + TAR_MAGIC.length);
-  if (head === undefined) return false;
-  return detectCompression(head) !== 'none' || head.toString('latin1', TAR_MAGIC_AT) === TAR_MAGIC;
-}
-
-const TAR_MAGIC = 'ustar';
-const TAR_MAGIC_AT = 257;
