@@ -49,6 +49,7 @@ export class RealiseQueue {
   readonly #jobs = new Map<string, RealiseJob>();
   /** Everything that may still have a process. */
   readonly #work = new Set<Promise<void>>();
+  /** Clients that wait. */
   #waiting = 0;
   readonly #closing = new AbortController();
 
@@ -195,14 +196,15 @@ export class RealiseQueue {
 
   async #join(job: RealiseJob, root: string, call: RealiseCall): Promise<void> {
     const owner = job.root === root ? 1 : 0;
+    const client = call.background === true ? 0 : 1;
     job.waiters += 1;
-    this.#waiting += 1;
+    this.#waiting += client;
     job.rootOwners += owner;
     try {
       await waitFor(job.done, call, () => describeUnfinished(job));
     } finally {
       job.waiters -= 1;
-      this.#waiting -= 1;
+      this.#waiting -= client;
       job.rootOwners -= owner;
       // The retry of a client whose patience is bounded finds its place in the queue.
       if (call.deadlineMs === undefined) this.#dropUnwanted(job);

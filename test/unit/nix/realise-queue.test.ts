@@ -381,6 +381,23 @@ describe('RealiseQueue', () => {
     await next;
   });
 
+  it('refuses no client because of its own work, however much of that waits', async () => {
+    queue = new RealiseQueue(
+      { concurrency: 1, long: 0, maxWaiting: 2, graceMs: GRACE },
+      { store, log: silentLog },
+    );
+    const own = numbered(3, '2').map((path, index) =>
+      queue.realise([path], `/s/${index}`, { background: true }),
+    );
+    const asked = queue.realise([A], '/r/a');
+    for (const index of [0, 1, 2, 3]) {
+      await settle();
+      call(index).finish();
+    }
+    await Promise.all([...own, asked]);
+    assert.equal(call(1).root, '/r/a');
+  });
+
   it('forgets a failure: the next try starts again', async () => {
     const first = queue.realise([A], '/r/1');
     const joined = queue.realise([A], '/r/2');
