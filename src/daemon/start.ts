@@ -89,8 +89,15 @@ export async function startDaemon(
   const reconciled: Reconciled = { problems: [], repairs: [...restored] };
   const observe = observed?.repaired.bind(observed);
   observe?.({ by: 'reconcile', what: 'metadata', count: restored.length });
+  const restoring = new Background(log);
+  const stop = new AbortController();
+  undo.defer(() => {
+    stop.abort();
+    return restoring.drained();
+  });
   const parts = { store, layout, roots, cleanup, log, observe };
-  const doReconcile = () => reconcile({ ...parts, views, background }, reconciled);
+  const stopping = stop.signal;
+  const doReconcile = () => reconcile({ ...parts, views, restoring, stopping }, reconciled);
   await doReconcile();
   const repair = repairService(async (options) => {
     const { ContainerdSide } = await import('../repair/containerd-side.ts');

@@ -114,9 +114,9 @@ export class ChainView {
   }
 
   /** Makes the view of stored layers before the first container asks for it; it is made then at the latest. */
-  async warm(run: LayerRun): Promise<void> {
+  async warm(run: LayerRun, signal?: AbortSignal): Promise<void> {
     if (this.#deps.choice.current !== 'overlay') return;
-    const views = await this.#views([run], undefined);
+    const views = await this.#views([run], signal);
     if ('refused' in views) this.#tell(views);
   }
 

@@ -37,23 +37,27 @@ export class LayerViews {
   /**
    * Mounts again, one after the other, what a restart of the host unmounted.
    *
+   * @param stopping ends it: it may have to wait for Nix.
    * @returns how many views are there again.
    */
-  async restore(): Promise<number> {
+  async restore(stopping: AbortSignal): Promise<number> {
     const { store, overlays } = this.#deps;
     let restored = 0;
     for (const run of runsIn(store)) {
-      if (!overlays.isLost(run.closure)) continue;
-      await this.#warm(run);
+      if (stopping.aborted) break;
+      if (!isStored(run, store) || !overlays.isLost(run.closure)) continue;
+      await this.#warm(run, stopping);
       if (!overlays.isLost(run.closure)) restored += 1;
     }
+    // Of a layer that was removed meanwhile the view may have been made after the clean-up.
+    if (restored > 0) await this.collect();
     return restored;
   }
 
-  async #warm(run: LayerRun): Promise<void> {
+  async #warm(run: LayerRun, signal?: AbortSignal): Promise<void> {
     const { chainView, log } = this.#deps;
     try {
-      await chainView.warm(run);
+      await chainView.warm(run, signal);
     } catch (error) {
       log.debug({ id: run.layers[0]?.id, error: messageOf(error) }, 'the view of a layer is not made yet');
     }
@@ -72,6 +76,10 @@ export class LayerViews {
     for (const problem of problems) log.error({ problem }, 'clean-up left something');
     return problems;
   }
+}
+
+function isStored({ layers: [top] }: LayerRun, store: MetadataStore): boolean {
+  return store.list().some(({ id }) => id === top?.id);
 }
 
 /** The keys of the views that stored layers need. */

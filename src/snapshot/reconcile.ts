@@ -19,7 +19,10 @@ export interface ReconcileDeps {
   readonly roots: LayerRoots;
   readonly cleanup: Cleanup;
   readonly views: Pick<LayerViews, 'restore'>;
-  readonly background: Background;
+  /** Takes what may wait for Nix: no clean-up and no stop may wait for that. */
+  readonly restoring: Background;
+  /** The daemon stops. */
+  readonly stopping: AbortSignal;
   readonly log: Log;
   /** Told of each repair. */
   readonly observe?: OnRepaired | undefined;
@@ -40,7 +43,7 @@ export interface Reconciled {
  * @param reconciled gets the problems that there are now in place of those that it has, and what was repaired beside what it has.
  */
 export async function reconcile(deps: ReconcileDeps, reconciled: Reconciled): Promise<void> {
-  const { store, layout, cleanup, views, background, log, observe } = deps;
+  const { store, layout, cleanup, views, restoring, stopping, log, observe } = deps;
   const problems: string[] = [];
   const { repairs } = reconciled;
   const repaired = (what: Repaired['what'], count: number, repair: string) => {
@@ -71,11 +74,11 @@ export async function reconcile(deps: ReconcileDeps, reconciled: Reconciled): Pr
       problems.push(problem);
     }
   }
-  const unrooted = rootAnew(deps);
-  if (unrooted > 0)
-    repaired('gc-root', unrooted, `${unrooted} closures had lost their GC roots and are rooted again`);
-  background.add('mount views', async () => {
-    const mounted = await views.restore();
+  rootAnew(deps, (count) =>
+    repaired('gc-root', count, `${count} closures had lost their GC roots and are rooted again`),
+  );
+  restoring.add('mount views', async () => {
+    const mounted = await views.restore(stopping);
     if (mounted > 0)
       repaired(
         'view',
@@ -91,10 +94,11 @@ const NEXT_STEP = 'run "nix-snapshotter doctor --repair", or remove it and pull 
 
 /** Makes the directory of a snapshot again that never holds anything of its own; else says what is lost. */
 function remake(record: SnapshotRecord, layout: Layout): string | undefined {
-  const { key, id, kind, closure } = record;
+  const { key, id, kind, closure, ownMountPoints } = record;
   const lost = (why: string) =>
     `snapshot ${JSON.stringify(key)}: its directory ${layout.fs(id)} ${why}; ${NEXT_STEP}`;
-  if (kind !== 'view' && closure?.source !== 'verified') return lost('is gone');
+  const isEmpty = (kind === 'view' && ownMountPoints !== true) || closure?.source === 'verified';
+  if (!isEmpty) return lost('is gone');
   try {
     const files = new Map([[COPY_NAME, copyText(record)]]);
     makeSnapshotDirectory(layout.snapshots, { id, withWork: false, owner: undefined, files });
@@ -108,23 +112,23 @@ function remake(record: SnapshotRecord, layout: Layout): string | undefined {
  * Roots closures that have no root, without waiting. After a start of the host all are rooted anew: it may have lost Nix's half
  * of a root, and what it pointed at.
  *
- * @returns how many had none.
+ * @param rooted told how many of those that had none have one again, when all of them were tried.
  */
-function rootAnew(deps: ReconcileDeps): number {
+function rootAnew(deps: ReconcileDeps, rooted: (count: number) => void): void {
   const { store, layout, roots } = deps;
   const isFirstOfBoot = !isOfThisBoot(layout.boot);
-  const rooted: SnapshotRecord[] = [];
-  let unrooted = 0;
+  const stillRooted: SnapshotRecord[] = [];
+  const unrooted: Promise<boolean>[] = [];
   for (const record of store.list()) {
     if (record.closure === undefined) continue;
-    if (roots.isRooted(record.id)) rooted.push(record);
-    else {
-      unrooted += 1;
-      void roots.secureLater(record.id, record.closure.closure);
-    }
+    if (roots.isRooted(record.id)) stillRooted.push(record);
+    else unrooted.push(roots.secureLater(record.id, record.closure.closure));
   }
-  if (isFirstOfBoot) void rootEach(rooted, deps);
-  return unrooted;
+  void Promise.all(unrooted).then((ended) => {
+    const again = ended.filter((isRooted) => isRooted).length;
+    if (again > 0) rooted(again);
+  });
+  if (isFirstOfBoot) void rootEach(stillRooted, deps);
 }
 
 /**

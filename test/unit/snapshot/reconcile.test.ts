@@ -31,12 +31,32 @@ describe('reconcile', () => {
     assert.deepEqual(state.repaired, [{ by: 'reconcile', what: 'gc-root', count: 1 }]);
   });
 
-  it('does not fail when Nix cannot bring a closure back', async () => {
+  it('says that something is rooted again when it is', async () => {
+    await rm(join(root, 'gcroots', '1'));
+    await using state = await openState(root);
+    const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
+    const { nix } = state;
+    const realise = nix.realise.bind(nix);
+    nix.realise = async (...call) => {
+      await held;
+      await realise(...call);
+    };
+    const { repairs } = await state.reconciled();
+    assert.deepEqual(repairs, []);
+    goOn();
+    await state.idle();
+    await new Promise(setImmediate);
+    assert.deepEqual(repairs, ['1 closures had lost their GC roots and are rooted again']);
+  });
+
+  it('does not fail when Nix cannot bring a closure back, and does not say that it is there', async () => {
     await rm(join(root, 'gcroots', '1'));
     await using state = await openState(root);
     state.nix.refuse = new StatusError('Unavailable', 'no cache');
-    assert.deepEqual(await state.reconcile(), []);
+    const { problems, repairs } = await state.reconciled();
     await state.idle();
+    await new Promise(setImmediate);
+    assert.deepEqual([problems, repairs], [[], []]);
     const { snapshots, roots } = await pictureOf(state);
     assert.deepEqual([snapshots.map(({ key }) => key), roots], [['nix', 'plain'], []]);
   });
@@ -106,6 +126,37 @@ describe('reconcile', () => {
     assert.deepEqual(problems, []);
     assert.match(repairs.join(), /^snapshot "view": its directory.*is made again$/);
     assert.deepEqual((await readdir(join(root, 'snapshots', view))).toSorted(), ['fs', 'record']);
+  });
+
+  it('names a view whose directory is gone with the mount points that it had of its own', async () => {
+    {
+      await using state = await openState(root);
+      const mountPoints = [{ path: 'nix/store/one', kind: 'directory' as const }];
+      await state.executor.run(create(state, 'view', { kind: 'view', mountPoints }));
+    }
+    const view = (await readdir(join(root, 'snapshots'))).toSorted().at(-1) ?? '';
+    await rm(join(root, 'snapshots', view), { recursive: true });
+    await using state = await openState(root);
+    const { problems, repairs } = await state.reconciled();
+    assert.match(problems.join(), /^snapshot "view": its directory .* is gone; run "nix-snapshotter doctor/);
+    assert.deepEqual(repairs, []);
+  });
+
+  it('neither a clean-up nor a stop waits until views are mounted, which may wait for Nix', async () => {
+    const state = await openState(root);
+    let hasEnded = false;
+    state.views.restore = async (stopping) => {
+      if (!stopping.aborted) await new Promise((resolve) => stopping.addEventListener('abort', resolve));
+      hasEnded = true;
+      return 0;
+    };
+    await state.reconcile();
+    await mkdir(join(root, 'snapshots', '77', 'fs'), { recursive: true });
+    await state.cleanup.run();
+    assert.deepEqual((await pictureOf(state)).directories, ['1', '2']);
+    assert.equal(hasEnded, false);
+    await state[Symbol.asyncDispose]();
+    assert.equal(hasEnded, true);
   });
 
   it('keeps a directory that nothing is known of after a repair, until it is told to forget it', async () => {

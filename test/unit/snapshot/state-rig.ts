@@ -84,13 +84,15 @@ export async function openState(root: string, graceMs = 0) {
     { queue, gcRoots, retired, check, log: silentLog },
   );
   const background = new Background(silentLog);
+  const restoring = new Background(silentLog);
+  const stopping = new AbortController();
   const mutex = new KeyedMutex();
   const ids = new SnapshotIds(store);
   const disk = { removeTree };
   // Views are mounts: test/integration has them.
   const views = {
     warmLater: () => Promise.resolve(),
-    restore: () => Promise.resolve(0),
+    restore: (_: AbortSignal) => Promise.resolve(0),
     collect: () => Promise.resolve([]),
   };
   const executor = new Executor({
@@ -109,7 +111,8 @@ export async function openState(root: string, graceMs = 0) {
   const reconciled = async (): Promise<Reconciled> => {
     const found: Reconciled = { problems: [], repairs: [...restored] };
     const observe: OnRepaired = (each) => void repaired.push(each);
-    await reconcile({ store, layout, roots, cleanup, views, background, log: silentLog, observe }, found);
+    const parts = { store, layout, roots, cleanup, views, log: silentLog, observe };
+    await reconcile({ ...parts, restoring, stopping: stopping.signal }, found);
     return found;
   };
   return {
@@ -122,6 +125,7 @@ export async function openState(root: string, graceMs = 0) {
     retired,
     background,
     disk,
+    views,
     ids,
     cleanup,
     executor,
@@ -133,9 +137,12 @@ export async function openState(root: string, graceMs = 0) {
     /** Resolves when nothing goes on in the background. */
     async idle(): Promise<void> {
       while (queue.inFlight().length > 0) await new Promise(setImmediate);
+      await restoring.drained();
       await background.drained();
     },
     async [Symbol.asyncDispose](): Promise<void> {
+      stopping.abort();
+      await restoring.drained();
       await background.drained();
       await queue.close();
       retired.close();
