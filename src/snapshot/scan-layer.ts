@@ -1,4 +1,4 @@
-import { type Dirent, lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { type Dirent, lstatSync, opendirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { LAYER_MARKER, type ListedEntry, mayHoldMountPoints } from '../closure/recover.ts';
 
@@ -6,6 +6,8 @@ import { LAYER_MARKER, type ListedEntry, mayHoldMountPoints } from '../closure/r
 const MAX_ENTRIES = 200_000;
 /** Longest text of a marker, in bytes. */
 const MAX_MARKER = 4096;
+/** Entries of a directory that are read at a time: whatever a layer holds, no more are in memory. */
+const READ_AT_ONCE = 256;
 
 /**
  * Lists a layer for `recoverClosure`: nothing when it has no `nix/store` for mount points, else the marker, what is below `nix/store`, and
@@ -45,7 +47,7 @@ function* marker(fs: string): Generator<ListedEntry, void> {
 function* walk(fs: string, directory: string, skip: ReadonlySet<string>): Generator<ListedEntry, void> {
   const pending = [directory];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    for (const dirent of readdirSync(join(fs, next), { withFileTypes: true })) {
+    for (const dirent of entriesOf(join(fs, next))) {
       const path = next === '' ? dirent.name : `${next}/${dirent.name}`;
       if (skip.has(path)) continue;
       const entry = listed(fs, path, dirent);
@@ -53,6 +55,12 @@ function* walk(fs: string, directory: string, skip: ReadonlySet<string>): Genera
       if (entry.kind === 'directory') pending.push(path);
     }
   }
+}
+
+/** What is in a directory, read no further than it is asked for. */
+function* entriesOf(directory: string): Generator<Dirent, void> {
+  using entries = opendirSync(directory, { bufferSize: READ_AT_ONCE });
+  for (let next = entries.readSync(); next !== null; next = entries.readSync()) yield next;
 }
 
 /** A name that is not UTF-8 cannot be looked up again as text, and no Nix layer has one: kind `other`. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
@@ -32,6 +32,23 @@ it('a layer that holds a link or an empty directory of the store is an ordinary 
   assert.notEqual(recoverClosure(scanLayer(fs)), undefined);
   await chmod(store, HELD_STORE_MODE);
   assert.equal(recoverClosure(scanLayer(fs)), undefined);
+});
+
+it('a directory is read no further than a layer is looked at', async (t) => {
+  const fs = await mkdtemp(join(tmpdir(), 'scan-layer-'));
+  t.after(() => rm(fs, { recursive: true }));
+  const store = join(fs, 'nix', 'store');
+  await mkdir(store, { recursive: true });
+  const count = 3000;
+  const files = Array.from({ length: count }, (_, at) =>
+    Buffer.concat([Buffer.from(`${store}/${NAME}${at}`), Buffer.from([0xff])]),
+  );
+  for (const file of files) await writeFile(file, '');
+  const entries = scanLayer(fs);
+  entries.next();
+  for (const file of files) await unlink(file);
+  const known = [...entries].length;
+  assert.ok(known < count / 2, `${known} of ${count} were in memory`);
 });
 
 it('a layer with more entries than are looked at is an ordinary layer', async (t) => {
