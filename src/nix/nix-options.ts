@@ -37,14 +37,17 @@ export function settingsOf(options: NixStoreOptions): readonly string[] {
   return [...store, ...overridesOf(options)].flatMap(([name, value]) => ['--option', name, value]);
 }
 
-/** The environment of our Nix processes: the daemon's own, in English, without a store chosen behind our back. */
+/**
+ * Of the daemon's environment our Nix processes do not get the store that somebody else chose, the language, and systemd's socket: what
+ * they, or hooks that they run, say there would be taken for the daemon's word.
+ */
+const NOT_INHERITED: ReadonlySet<string> = new Set(['NIX_REMOTE', 'LANGUAGE', 'NOTIFY_SOCKET']);
+
+/** The environment of our Nix processes: the daemon's own but for {@link NOT_INHERITED}, in English. */
 export function environment(env: NodeJS.ProcessEnv): Readonly<Record<string, string>> {
   const kept = Object.entries(env).filter(
     (entry): entry is [string, string] =>
-      entry[1] !== undefined &&
-      entry[0] !== 'NIX_REMOTE' &&
-      !entry[0].startsWith('LC_') &&
-      entry[0] !== 'LANGUAGE',
+      entry[1] !== undefined && !NOT_INHERITED.has(entry[0]) && !entry[0].startsWith('LC_'),
   );
   return { ...Object.fromEntries(kept), LC_ALL: 'C' };
 }

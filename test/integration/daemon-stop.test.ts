@@ -4,6 +4,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, it } from 'node:test';
 import { CLOSURE_ANNOTATION } from '../../src/closure/annotations.ts';
+import { LAYER_MARKER } from '../../src/closure/recover.ts';
 import { createRpcClient } from '../../src/rpc/client.ts';
 import { snapshots } from '../../src/rpc/proto.ts';
 import { SNAPSHOT_REF_LABEL } from '../../src/snapshot/labels.ts';
@@ -176,6 +177,33 @@ describe('a stop', { skip }, () => {
     const closed = Promise.all(silent.map((connection) => once(connection.resume(), 'close')));
     assert.deepEqual(await rig.daemon.stop(), { code: 0, signal: null });
     await closed;
+  });
+
+  it('does not wait for views that the start mounts again, nor does a clean-up', async () => {
+    const { stopSeconds } = await unitLimits();
+    const { rig, cache, labels } = await slowCache();
+    await using _ = rig;
+    const { node, daemon } = rig;
+    const info = labels[CLOSURE_ANNOTATION] ?? '';
+    await rig.snapshots.Prepare({ key: 'k', labels });
+    const layer = `${daemon.root}/snapshots/${rig.names('snapshots')[0]}/fs`;
+    await node.sh(`mkdir -p ${layer}/nix/store && echo ${info} > ${layer}/${LAYER_MARKER}`);
+    await rig.snapshots.Commit({ name: 'layer', key: 'k', labels });
+    const view = `${daemon.root}/views/*/view`;
+    await eventually(async () => await node.sh(`test -d ${view}/root`));
+    await daemon.stop();
+    await node.sh(`umount ${view} && rm ${daemon.root}/gcroots/*`);
+    await deletePaths(node, await closureOf(node, [info]));
+    await cache.setFaults([{ match: '/nar/', delay: FOR_EVER }]);
+    await daemon.start();
+    await realising(rig, 1n);
+    await rig.snapshots.Cleanup({});
+    const before = performance.now();
+    assert.deepEqual(await daemon.process.stop(stopSeconds * 1000), { code: 0, signal: null });
+    assert.ok(performance.now() - before < stopSeconds * 1000);
+    await cache.setFaults([]);
+    await daemon.start();
+    await eventually(async () => await node.sh(`test -d ${view}/root`));
   });
 
   it('removes its socket, but not one that took its place', async () => {

@@ -15,6 +15,7 @@ import type { NixStore, ReferenceGraph } from '../../../src/nix/store.ts';
 import { Cleanup } from '../../../src/snapshot/cleanup.ts';
 import { Executor } from '../../../src/snapshot/execute.ts';
 import { LayerRoots } from '../../../src/snapshot/layer-roots.ts';
+import type { LayerViews } from '../../../src/snapshot/layer-views.ts';
 import { Layout } from '../../../src/snapshot/layout.ts';
 import { reconcile, type Reconciled } from '../../../src/snapshot/reconcile.ts';
 import type { OnRepaired, Repaired } from '../../../src/snapshot/repaired.ts';
@@ -90,9 +91,9 @@ export async function openState(root: string, graceMs = 0) {
   const ids = new SnapshotIds(store);
   const disk = { removeTree };
   // Views are mounts: test/integration has them.
-  const views = {
+  const views: Pick<LayerViews, 'warmLater' | 'restore' | 'collect'> = {
     warmLater: () => Promise.resolve(),
-    restore: (_: AbortSignal) => Promise.resolve(0),
+    restore: () => Promise.resolve(0),
     collect: () => Promise.resolve([]),
   };
   const executor = new Executor({
