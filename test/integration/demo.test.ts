@@ -48,10 +48,10 @@ describe('demo', { skip: unavailable ?? false }, () => {
 
   it('leaves the node running with --keep; the commands that it prints work', async (t) => {
     if (await skipped(t)) return;
-    const { code, stdout } = await startDemo(['--keep']).ended;
+    const { code, stdout, stderr } = await startDemo(['--keep']).ended;
+    assert.equal(code, 0, `${stdout}\n${stderr}`);
     const id = idIn(stdout);
     await using node = await Sandbox.open(id);
-    assert.equal(code, 0);
     assert.deepEqual(
       tracesOf(id).map((trace) => trace.split(' ')[0]),
       ['files', 'cgroup', 'process', 'mount'],
