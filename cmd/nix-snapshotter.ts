@@ -3,6 +3,8 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { DEFAULT_CONFIG_PATH } from '../src/config/load.ts';
 import { messageOf, StatusError } from '../src/errors.ts';
+import { requireNode } from '../src/node-version.ts';
+import { guardOutput } from '../src/output.ts';
 import { printable } from '../src/printable.ts';
 import { LOG_LEVELS } from '../src/log.ts';
 import { VERSION } from '../src/version.ts';
@@ -243,15 +245,20 @@ const parser = yargs(hideBin(process.argv))
   )
   .epilogue(EXIT_CODES)
   .strict()
+  // Of a flag that is given twice the last one counts, as with most programs.
+  .parserConfiguration({ 'duplicate-arguments-array': false })
   .wrap(110)
   .version(VERSION)
   .help()
   .fail((message, error) => {
     if (error !== undefined && error !== null && error.name !== 'YError') throw error;
-    throw new StatusError('InvalidArgument', `${message}; see nix-snapshotter --help`);
+    const line = message.replaceAll(/\s*\n\s*/g, ' ');
+    throw new StatusError('InvalidArgument', `${line}; see nix-snapshotter --help`);
   });
 
+guardOutput('nix-snapshotter');
 try {
+  requireNode(process.versions.node);
   await parser.parseAsync();
 } catch (error) {
   process.stderr.write(`nix-snapshotter: ${printable(messageOf(error))}\n`);

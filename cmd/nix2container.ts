@@ -5,6 +5,8 @@ import { hideBin } from 'yargs/helpers';
 import type { StorePath } from '../src/closure/store-path.ts';
 import { messageOf } from '../src/errors.ts';
 import { UsageError } from '../src/image/usage-error.ts';
+import { requireNode } from '../src/node-version.ts';
+import { guardOutput } from '../src/output.ts';
 import { cleanText } from '../src/printable.ts';
 import { VERSION } from '../src/version.ts';
 
@@ -262,7 +264,9 @@ function tell(text: string): void {
   process.stderr.write(`nix2container: ${cleanText(text)}\n`);
 }
 
+guardOutput('nix2container');
 try {
+  requireNode(process.versions.node);
   await program.parseAsync();
 } catch (error) {
   const isUsage = error instanceof UsageError;

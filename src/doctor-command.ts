@@ -86,13 +86,16 @@ async function configOrDefaults(options: DoctorOptions, isRoot: boolean) {
     return { config: await daemonOfUser(options, process), unusable: [] };
   } catch (error) {
     if (!(error instanceof StatusError)) throw error;
+    const address = options.address === undefined ? {} : { address: options.address };
+    const defaults = v.safeParse(configSchema, address);
+    // The flag is wrong, whatever the file says.
+    if (!defaults.success) throw error;
     const unusable: Finding = failure('config-unusable', {
       what: messageOf(error),
       why: 'the daemon does not start with it; what follows was looked at with the defaults',
       fix: 'correct the key that is named (docs/configuration.md), then restart the daemon',
       commands: [commandsFor({ isRoot, containerdAddress: '' }).restartDaemon],
     });
-    const address = options.address === undefined ? {} : { address: options.address };
-    return { config: v.parse(configSchema, address), unusable: [unusable] };
+    return { config: defaults.output, unusable: [unusable] };
   }
 }

@@ -9,6 +9,7 @@ import { printable } from './printable.ts';
 import { createRpcClient } from './rpc/client.ts';
 import { repair, status } from './rpc/proto.ts';
 import { Layout } from './snapshot/layout.ts';
+import { whyDown } from './status/why-down.ts';
 import type { RepairResponse } from '../proto/gen/messages.ts';
 
 export interface RepairOptions extends DaemonOfUserOptions {
@@ -40,7 +41,8 @@ async function askRunning(config: Config, dryRun: boolean): Promise<RepairRespon
   try {
     return await ask(config, dryRun);
   } catch (error) {
-    if (!(error instanceof StatusError) || error.code !== 'Unavailable') throw error;
+    const reason = whyDown(error, config.address);
+    if (!(reason instanceof StatusError) || reason.code !== 'Unavailable') throw reason;
   }
   const { metadata } = new Layout(config.root);
   if (!existsSync(metadata)) {

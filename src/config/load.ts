@@ -3,6 +3,7 @@ import { parse, TomlError } from 'smol-toml';
 import * as v from 'valibot';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 import { configSchema, type Config } from './schema.ts';
+import { tomlProblem } from './toml.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/nix-snapshotter/config.toml';
 
@@ -30,11 +31,22 @@ export async function loadConfig(
   const defaults = { ...(address === undefined ? {} : { address }), ...(root === undefined ? {} : { root }) };
   const result = v.safeParse(configSchema, { ...defaults, ...table, ...overrides });
   if (result.success) return result.output;
-  const problems = result.issues.map((issue) => `${v.getDotPath(issue) ?? '(top level)'}: ${issue.message}`);
+  const flags = result.issues.filter((issue) => keyOf(issue) in overrides);
+  if (flags.length > 0)
+    throw new StatusError('InvalidArgument', flags.map((issue) => `--${problemOf(issue)}`).join('; '));
   throw new StatusError(
     'InvalidArgument',
-    `configuration ${file}: ${problems.join('; ')}; see docs/configuration.md for the keys`,
+    `configuration ${file}: ${result.issues.map(problemOf).join('; ')}; see docs/configuration.md for the keys`,
   );
+}
+
+function keyOf(issue: v.BaseIssue<unknown>): string {
+  return v.getDotPath(issue) ?? '(top level)';
+}
+
+function problemOf(issue: v.BaseIssue<unknown>): string {
+  const isUnknown = issue.type === 'strict_object' && issue.expected === 'never';
+  return `${keyOf(issue)}: ${isUnknown ? 'there is no such key' : issue.message}`;
 }
 
 async function readConfigFile(file: string, required: boolean): Promise<string | undefined> {
@@ -42,9 +54,14 @@ async function readConfigFile(file: string, required: boolean): Promise<string |
     return await readFile(file, 'utf8');
   } catch (error) {
     if (!required && errnoOf(error) === 'ENOENT') return undefined;
-    throw new StatusError('FailedPrecondition', `configuration ${file} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const next = required
+      ? 'name another file by --config, or leave it out'
+      : 'make it readable, or remove it';
+    throw new StatusError(
+      'FailedPrecondition',
+      `configuration ${file} cannot be read: ${messageOf(error)}; ${next}`,
+      { cause: error },
+    );
   }
 }
 
@@ -53,8 +70,10 @@ function parseToml(file: string, text: string): object {
     return parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    throw new StatusError('InvalidArgument', `configuration ${file} is not TOML: ${error.message}`, {
-      cause: error,
-    });
+    throw new StatusError(
+      'InvalidArgument',
+      `configuration ${file} is not TOML: ${tomlProblem(error)}; correct that line (docs/configuration.md has the keys)`,
+      { cause: error },
+    );
   }
 }

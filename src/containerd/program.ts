@@ -1,4 +1,5 @@
 import { parse, TomlError, type TomlTable } from 'smol-toml';
+import { tomlProblem } from '../config/toml.ts';
 import { messageOf, StatusError } from '../errors.ts';
 import { runProgram } from '../host/run-program.ts';
 
@@ -65,7 +66,7 @@ export async function dumpConfig(
     return parse(text);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const said = `"containerd ${command.join(' ')}" prints no TOML: ${error.message}`;
+    const said = `"containerd ${command.join(' ')}" prints no TOML: ${tomlProblem(error)}`;
     throw new StatusError('FailedPrecondition', said, { cause: error });
   }
 }

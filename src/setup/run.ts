@@ -31,6 +31,7 @@ import { undoSteps } from './steps.ts';
  * @throws StatusError naming the file, the cause and the next step; nothing is written then.
  */
 export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<void> {
+  refuseVersion(options.containerdVersion);
   const session = await openSession(options, deps);
   const { daemon, files, user } = session;
   const isUsable = user.isRoot || (await mayUseRoot(daemon.root));
@@ -39,6 +40,15 @@ export async function runSetup(options: SetupOptions, deps: SetupDeps): Promise<
   if (isUsable) refuseGoRoot(files.here(daemon.root));
   if (options.print) return await print(session);
   await setUp(session);
+}
+
+/** What was mistyped would be taken for the newest release. */
+function refuseVersion(version: string | undefined): void {
+  if (version === undefined || /^v?\d+\.\d+/.test(version)) return;
+  throw new StatusError(
+    'InvalidArgument',
+    `--containerd-version ${version} is no version of containerd; give one such as 2.3.7`,
+  );
 }
 
 async function setUp(session: Session): Promise<void> {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { parse, TomlError, type TomlTable } from 'smol-toml';
+import { tomlProblem } from '../config/toml.ts';
 import { StatusError } from '../errors.ts';
 import { marked } from './marker.ts';
 
@@ -22,7 +23,7 @@ export function parseToml(path: string, text: string): TomlTable {
     if (!(error instanceof TomlError)) throw error;
     throw new StatusError(
       'FailedPrecondition',
-      `${path} is not TOML: ${error.message}; repair it, then run setup again`,
+      `${path} is not TOML: ${tomlProblem(error)}; repair it, then run setup again`,
       { cause: error },
     );
   }

@@ -3,9 +3,9 @@ import { StatusError } from '../errors.ts';
 import { createRpcClient } from '../rpc/client.ts';
 import { status } from '../rpc/proto.ts';
 import { printable } from '../printable.ts';
-import { problemError } from '../problems/problem.ts';
 import { describeStatus } from './describe.ts';
 import { jsonOf } from './json.ts';
+import { whyDown } from './why-down.ts';
 
 export interface PrintStatusOptions extends DaemonOfUserOptions {
   readonly json: boolean;
@@ -23,8 +23,7 @@ const INTERVAL = { least: 0.1, most: 3600 } as const;
  * The `status` command: asks the daemon, which is the user's own where another than root asks, and prints its answer, once or
  * again and again.
  *
- * @throws StatusError Unavailable when no daemon listens at the address, unless `watch` waits for it; InvalidArgument for an
- *   interval that is none.
+ * @throws StatusError as {@link whyDown}, unless `watch` waits for it; InvalidArgument for an interval that is none.
  */
 export async function printStatus({ json, watch, interval, ...options }: PrintStatusOptions): Promise<void> {
   if (!(interval >= INTERVAL.least && interval <= INTERVAL.most)) {
@@ -44,21 +43,12 @@ export async function printStatus({ json, watch, interval, ...options }: PrintSt
   };
   if (watch) {
     const { watchStatus } = await import('./watch.ts');
-    await watchStatus({ json, intervalMs: interval * 1000 }, { ask, output: process.stdout });
+    const output = process.stdout;
+    await watchStatus({ json, intervalMs: interval * 1000 }, { ask, output, term: process.env['TERM'] });
     return;
   }
   const answer = await ask();
   process.stdout.write(
     json ? `${printable(JSON.stringify(jsonOf(answer), undefined, 2))}\n` : describeStatus(answer),
   );
-}
-
-/** grpc-js's words for a server that is not there, without its own in front. */
-function whyDown(error: unknown, socket: string): unknown {
-  if (!(error instanceof StatusError) || error.code !== 'Unavailable') return error;
-  const reason = error.message
-    .replace(/^.*Last error: /, '')
-    .replace(/Resolution note:.*$/, '')
-    .trim();
-  return problemError('snapshotter-down', { socket, reason }, { cause: error });
 }

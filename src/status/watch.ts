@@ -16,6 +16,8 @@ export interface WatchDeps {
   readonly ask: () => Promise<StatusResponse>;
   /** A terminal is drawn anew; anything else gets a line for each change, or for each look where JSON is wanted. */
   readonly output: NodeJS.WritableStream & Partial<Pick<WriteStream, 'isTTY' | 'columns' | 'rows'>>;
+  /** The terminal's kind, by `TERM`: a `dumb` one cannot be drawn on. */
+  readonly term?: string | undefined;
   /** Ends the watch besides SIGINT and SIGTERM. */
   readonly signal?: AbortSignal;
 }
@@ -35,7 +37,8 @@ const TO_SCREEN_END = '\u001b[J';
  */
 export async function watchStatus({ json, intervalMs }: WatchOptions, deps: WatchDeps): Promise<void> {
   using stop = stopped(deps);
-  const show = json ? jsonLines() : deps.output.isTTY === true ? screen(deps.output) : newsLines();
+  const isScreen = deps.output.isTTY === true && deps.term !== 'dumb';
+  const show = json ? jsonLines() : isScreen ? screen(deps.output) : newsLines();
   while (!stop.signal.aborted) {
     const look = await lookAt(deps.ask, stop.signal);
     if (look === undefined) return;

@@ -12,6 +12,14 @@ describe('setup of a file tree', () => {
   const tree = fileTree();
   const { here, put, setup, filesBelow } = tree;
 
+  it('a version of containerd that is none is refused, and nothing is written', async () => {
+    await assert.rejects(setup(['containerd'], { containerdVersion: 'newest' }), {
+      code: 'InvalidArgument',
+      message: '--containerd-version newest is no version of containerd; give one such as 2.3.7',
+    });
+    assert.equal((await filesBelow()).size, 0);
+  });
+
   it('a second run finds nothing to change, and undo leaves every byte as it was', async () => {
     await put(MAIN, OWN_MAIN, 0o640);
     await put(AUTH, '{"auths":{}}', 0o644);

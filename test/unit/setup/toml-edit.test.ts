@@ -53,7 +53,7 @@ describe('a line is added to a TOML file of somebody else', () => {
   it('a file that is not TOML is told', () => {
     assert.throws(() => addElement('/f', 'imports = [', 'imports', GLOB), {
       code: 'FailedPrecondition',
-      message: /^\/f is not TOML: /,
+      message: /^\/f is not TOML: line 1, column \d+: [^\n]+; repair it/,
     });
   });
 });

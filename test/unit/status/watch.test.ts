@@ -10,7 +10,11 @@ const FAST = { json: false, intervalMs: 1 };
 /** A daemon that gives these answers, an error for a text; then the watch ends. */
 async function watched(
   answers: readonly (StatusResponse | string)[],
-  { json = false, terminal }: { json?: boolean; terminal?: { columns: number; rows: number } } = {},
+  {
+    json = false,
+    terminal,
+    term = 'xterm',
+  }: { json?: boolean; terminal?: { columns: number; rows: number }; term?: string } = {},
 ): Promise<string> {
   const left = [...answers];
   const end = new AbortController();
@@ -23,7 +27,7 @@ async function watched(
     return next;
   };
   const shown = Object.assign(output, terminal === undefined ? {} : { isTTY: true as const, ...terminal });
-  await watchStatus({ ...FAST, json }, { ask, output: shown, signal: end.signal });
+  await watchStatus({ ...FAST, json }, { ask, output: shown, term, signal: end.signal });
   return String(output.read() ?? '');
 }
 
@@ -42,6 +46,15 @@ describe('status --watch', () => {
         'nix-snapshotter 1, pid 8, on /run/x.sock',
       ],
     );
+  });
+
+  it('on a terminal that cannot be drawn on writes what it writes into a pipe', async () => {
+    const text = await watched([statusAnswer(), other], {
+      terminal: { columns: 80, rows: 24 },
+      term: 'dumb',
+    });
+    assert.match(text, /^\d{4}-\d\d-\d\dT[\d:.]+Z nix-snapshotter/);
+    assert.ok(!text.includes('\u001b'));
   });
 
   it('as JSON writes a line for each look', async () => {
