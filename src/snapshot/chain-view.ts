@@ -187,7 +187,10 @@ export class ChainView {
       const found = await look();
       if (!isMissing(found)) return found;
     }
-    for (const { id, closure } of layers) await roots.secureStored(id, closure.closure, signal);
+    await roots.secureAll(
+      layers.map(({ id, closure }) => ({ id, closure: closure.closure })),
+      signal,
+    );
     const found = await look();
     if (isMissing(found)) throw missingPathsError(found.missing, await nix.realStoreDir());
     return found;

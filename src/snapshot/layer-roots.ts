@@ -100,11 +100,35 @@ export class LayerRoots {
    * {@link release}.
    */
   async secureStored(id: number, closure: LayerClosure, signal?: AbortSignal): Promise<void> {
-    const paths = pathsOf(closure);
-    if (paths.length === 0) return;
-    const work = this.#work(id, closure, false);
-    this.#deps.queue.hurry(paths);
-    await waitFor(work, this.#bounds(signal), () => this.#deps.queue.describe(paths));
+    await this.secureAll([{ id, closure }], signal);
+  }
+
+  /**
+   * {@link secureStored} for layers one after the other, within one deadline for all: an image may have a hundred. A retry goes on
+   * with the first that is not rooted.
+   */
+  async secureAll(
+    layers: readonly { readonly id: number; readonly closure: LayerClosure }[],
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { queue } = this.#deps;
+    let named: readonly StorePath[] = [];
+    let isGivenUp = false;
+    const all = async (): Promise<void> => {
+      for (const { id, closure } of layers) {
+        named = pathsOf(closure);
+        if (isGivenUp) return;
+        if (named.length === 0) continue;
+        const work = this.#work(id, closure, false);
+        queue.hurry(named);
+        await work;
+      }
+    };
+    try {
+      await waitFor(all(), this.#bounds(signal), () => queue.describe(named));
+    } finally {
+      isGivenUp = true;
+    }
   }
 
   /**

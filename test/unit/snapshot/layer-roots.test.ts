@@ -103,6 +103,42 @@ describe('the root of a stored snapshot', () => {
     assert.deepEqual([await links(), roots.isRooted(1)], [['1'], true]);
   });
 
+  it('of layer after layer is waited for no longer than one deadline, and none is begun after it', async () => {
+    const PATH_C = '/nix/store/22222222222222222222222222222222-c' as StorePath;
+    const C: LayerClosure = { kind: 'paths', paths: [PATH_C] };
+    const begun: (StorePath | undefined)[] = [];
+    const gates = new Map([PATH_A, PATH_B, PATH_C].map((path) => [path, Promise.withResolvers<void>()]));
+    const realise = store.realise.bind(store);
+    store.realise = async (paths, root, options) => {
+      begun.push(paths[0]);
+      await gates.get(paths[0] ?? PATH_A)?.promise;
+      await realise(paths, root, options);
+    };
+    store.gate.resolve();
+    const until = async (count: number) => {
+      while (begun.length < count) await new Promise(setImmediate);
+    };
+    const waiting = roots.secureAll([A, B, C].map((closure, at) => ({ id: at + 1, closure })));
+    await until(1);
+    tick(DEADLINE_MS * 0.6);
+    gates.get(PATH_A)?.resolve();
+    await until(2);
+    tick(DEADLINE_MS * 0.6);
+    await assert.rejects(waiting, { code: 'DeadlineExceeded' });
+    gates.get(PATH_B)?.resolve();
+    await idle();
+    assert.deepEqual(
+      [begun, await links()],
+      [
+        [PATH_A, PATH_B],
+        ['1', '2'],
+      ],
+    );
+    gates.get(PATH_C)?.resolve();
+    await roots.secureAll([A, B, C].map((closure, at) => ({ id: at + 1, closure })));
+    assert.deepEqual(await links(), ['1', '2', '3']);
+  });
+
   it('stays when its caller went away', async () => {
     const caller = new AbortController();
     const waiting = roots.secureStored(1, A, caller.signal);
