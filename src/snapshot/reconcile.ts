@@ -19,7 +19,7 @@ export interface ReconcileDeps {
   readonly roots: LayerRoots;
   readonly cleanup: Cleanup;
   readonly views: Pick<LayerViews, 'restore'>;
-  /** Takes what may wait for Nix: no clean-up and no stop may wait for that. */
+  /** Takes what may wait for Nix, and a clean-up at start that takes long: no other clean-up waits for that. */
   readonly restoring: Background;
   /** The daemon stops. */
   readonly stopping: AbortSignal;
@@ -60,7 +60,12 @@ export async function reconcile(deps: ReconcileDeps, reconciled: Reconciled): Pr
   for (const { key, reason } of store.degraded()) {
     problems.push(`snapshot ${JSON.stringify(key)}: ${reason}; ${NEXT_STEP}`);
   }
-  const left = await cleanup.run();
+  const cleaning = cleanup.run();
+  const left = await within(CLEANUP_MS, cleaning);
+  if (left === undefined) {
+    log.warn({}, 'there is much to clean up: that goes on beside what follows');
+    restoring.add('clean up', async () => void reconciled.problems.push(...(await cleaning)));
+  }
   for (const record of store.list()) {
     if (existsSync(layout.fs(record.id))) continue;
     const problem = remake(record, layout);
@@ -87,7 +92,21 @@ export async function reconcile(deps: ReconcileDeps, reconciled: Reconciled): Pr
       );
   });
   for (const problem of problems) log.error({ problem }, 'reconcile found what it cannot repair');
-  reconciled.problems.splice(0, Infinity, ...left, ...problems);
+  reconciled.problems.splice(0, Infinity, ...(left ?? []), ...problems);
+}
+
+/** Clients wait for a start, and containerd's own start does; millions of files of what was removed may be left, in milliseconds. */
+const CLEANUP_MS = 5000;
+
+/** What comes of work; undefined when it takes longer. */
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
+  const late = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => late.resolve(undefined), milliseconds);
+  try {
+    return await Promise.race([work, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 const NEXT_STEP = 'run "nix-snapshotter doctor --repair", or remove it and pull the image again';

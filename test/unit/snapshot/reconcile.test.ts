@@ -217,6 +217,27 @@ describe('reconcile', () => {
     assert.deepEqual((await pictureOf(state)).directories, ['1', '2', '77']);
   });
 
+  it('does not wait for ever for what takes long to remove, and says in the end what is left', async (t) => {
+    await mkdir(join(root, 'snapshots', '77', 'fs'), { recursive: true });
+    await rm(join(root, 'gcroots', '1'));
+    await using state = await openState(root);
+    const [begun, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    state.disk.removeTree = () => {
+      begun.resolve();
+      return held.promise;
+    };
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const reconciling = state.reconciled();
+    await begun.promise;
+    t.mock.timers.tick(5000);
+    const { problems } = await reconciling;
+    assert.deepEqual(problems, []);
+    held.reject(new Error('EBUSY: a mount'));
+    await state.idle();
+    assert.match(problems.join(), /snapshots\/77 of no snapshot cannot be removed: EBUSY/);
+    assert.deepEqual((await pictureOf(state)).roots, ['1']);
+  });
+
   it('removes directories and roots of no snapshot, and touches nothing else', async () => {
     await mkdir(join(root, 'snapshots', '77', 'fs'), { recursive: true });
     await mkdir(join(root, 'snapshots', 'of-somebody-else'));
