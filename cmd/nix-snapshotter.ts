@@ -14,6 +14,10 @@ const CONFIG = {
   alias: 'c',
   type: 'string',
   requiresArg: true,
+  coerce(file: string): string {
+    if (file === '') throw new StatusError('InvalidArgument', '--config: a file is expected');
+    return file;
+  },
   describe: `Configuration file [${DEFAULT_CONFIG_PATH}]`,
 } as const;
 const LOG_LEVEL = {

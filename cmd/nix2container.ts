@@ -270,7 +270,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   const isUsage = error instanceof UsageError;
-  const hint = isUsage ? `; see "${['nix2container', ...process.argv.slice(2, 3)].join(' ')} --help"` : '';
+  const command = process.argv.slice(2, 3).filter((word) => !word.startsWith('-'));
+  const hint = isUsage ? `; see "${['nix2container', ...command].join(' ')} --help"` : '';
   tell(messageOf(error) + hint);
   process.exitCode = isUsage ? EXIT_USAGE : EXIT_FAILURE;
 }

@@ -83,14 +83,14 @@ export const configSchema = v.strictObject({
   nix: v.optional(
     v.strictObject({
       /** Store URI as Nix takes it; `auto` asks Nix. */
-      store: v.optional(v.string(), 'auto'),
+      store: v.optional(v.pipe(v.string(), v.nonEmpty('a store is expected, such as "auto"')), 'auto'),
       /**
        * How the store is reached: the worker protocol of Nix's daemon, on its socket or with a child of ours; one `nix-store` for
        * each call; or the first while it works.
        */
       backend: v.optional(v.picklist(['auto', 'daemon', 'nix-store']), 'auto'),
       /** The program that realises; the other programs of Nix are taken from beside it. */
-      nix_store: v.optional(v.string(), 'nix-store'),
+      nix_store: v.optional(v.pipe(v.string(), v.nonEmpty('a program is expected')), 'nix-store'),
       /** Substituters to use instead of those in nix.conf. */
       substituters: v.optional(v.array(v.string())),
       /**

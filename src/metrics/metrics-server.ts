@@ -87,9 +87,12 @@ export class MetricsServer implements AsyncDisposable {
       await promise;
       this.#server.off('error', reject);
     } catch (cause) {
+      const another = 'choose another metrics.address';
+      // Of a unix socket the next step is told already, as for the daemon's own.
+      const said = messageOf(cause).replace('choose another --address', another);
       throw new StatusError(
         cause instanceof StatusError ? cause.code : 'FailedPrecondition',
-        `metrics: cannot listen on ${name}: ${messageOf(cause)}; choose another metrics.address`,
+        `metrics: cannot listen on ${name}: ${said.endsWith(another) ? said : `${said}; ${another}`}`,
         { cause },
       );
     }

@@ -39,6 +39,6 @@ function splitOnce(text: string, separator: string): readonly string[] {
 function refused(uri: string, cause: string): StatusError {
   return new StatusError(
     'InvalidArgument',
-    `Nix store ${JSON.stringify(uri)}: ${cause}; use auto, daemon, a directory, or local?root=DIR: invalid argument`,
+    `Nix store ${JSON.stringify(uri)}: ${cause}; set nix.store to auto, daemon, a directory, or local?root=DIR`,
   );
 }

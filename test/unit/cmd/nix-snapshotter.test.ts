@@ -11,6 +11,8 @@ const WRONG: readonly (readonly [args: readonly string[], says: RegExp])[] = [
   ],
   [['status', '--address', 'a.sock'], /--address: an absolute path is expected/],
   [['doctor', '--address', 'a.sock'], /--address: an absolute path is expected/],
+  [['status', '--config', ''], /--config: a file is expected/],
+  [['setup', '--nerdctl', '--print', '--config', ''], /--config: a file is expected/],
   [['status', '--interval', '0'], /status: --interval takes 0\.1 to 3600 seconds/],
   // The last one counts.
   [['status', '--address', '/a.sock', '--address', 'b.sock'], /--address: an absolute path is expected/],

@@ -33,6 +33,14 @@ it('a key that is none is told as that', async (t) => {
   );
 });
 
+it('an empty text in place of a store or a program is refused', async (t) => {
+  assert.equal(
+    await failed(t, '[nix]\nstore = ""\nnix_store = ""\n'),
+    'configuration <file>: nix.store: a store is expected, such as "auto"; nix.nix_store: a program is expected; ' +
+      'see docs/configuration.md for the keys',
+  );
+});
+
 it('a flag that is wrong is told as a flag: the file has no part in it', async (t) => {
   assert.equal(
     await failed(t, '', { address: 'a.sock', root: '' }),

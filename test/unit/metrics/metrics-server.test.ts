@@ -111,5 +111,10 @@ describe('MetricsServer', () => {
       message:
         /^metrics: cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE.*; choose another metrics\.address$/,
     });
+    await assert.rejects(MetricsServer.listen({ endpoint: { path: '/dev/null' } }, deps), {
+      code: 'InvalidArgument',
+      message:
+        'metrics: cannot listen on /dev/null: /dev/null exists and is not a socket: remove it or choose another metrics.address',
+    });
   });
 });
