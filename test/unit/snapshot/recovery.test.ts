@@ -9,6 +9,7 @@ import {
   LEGACY_PATH_PREFIX,
   type LayerClosure,
 } from '../../../src/closure/annotations.ts';
+import { ClosureReader } from '../../../src/closure/closure-of-layer.ts';
 import { LAYERED_CLOSURE_ANNOTATION } from '../../../src/closure/layered.ts';
 import { HELD_STORE_MODE, LAYER_MARKER } from '../../../src/closure/recover.ts';
 import type { StorePath } from '../../../src/closure/store-path.ts';
@@ -35,6 +36,11 @@ const mountPoints = (...paths: readonly StorePath[]): Tree =>
   Object.fromEntries(paths.map((path) => [path.slice(1), null]));
 const marked = (text: string): Tree => ({ 'nix/store': null, [LAYER_MARKER]: text });
 
+const LISTED: Pick<ClosureReader, 'pathsOf'> = {
+  pathsOf: (closure) =>
+    Promise.resolve(closure.kind === 'paths' ? closure.paths : closure.path === INFO ? [A, B] : []),
+};
+
 describe('the closure of a layer at Commit', () => {
   let root: string;
   beforeEach(() => {
@@ -55,7 +61,15 @@ describe('the closure of a layer at Commit', () => {
   async function closureOf(
     labels: Readonly<Record<string, string>>,
     tree: Tree,
-    { prepared, enabled = true }: { readonly prepared?: LayerClosure; readonly enabled?: boolean } = {},
+    {
+      prepared,
+      enabled = true,
+      closures = LISTED,
+    }: {
+      readonly prepared?: LayerClosure;
+      readonly enabled?: boolean;
+      readonly closures?: Pick<ClosureReader, 'pathsOf'>;
+    } = {},
   ) {
     const layout = new Layout(root);
     mkdirSync(layout.fs(active.id), { recursive: true });
@@ -64,10 +78,6 @@ describe('the closure of a layer at Commit', () => {
       mkdirSync(content === null ? place : dirname(place), { recursive: true });
       if (content !== null) writeFileSync(place, content);
     }
-    const closures = {
-      pathsOf: (closure: LayerClosure) =>
-        Promise.resolve(closure.kind === 'paths' ? closure.paths : closure.path === INFO ? [A, B] : []),
-    };
     const recovery = new ClosureRecovery({ enabled }, { layout, closures, log: silentLog });
     const record =
       prepared === undefined
@@ -94,6 +104,16 @@ describe('the closure of a layer at Commit', () => {
       });
     });
   }
+
+  it('cannot be told without a marker while its list is not on this host', async () => {
+    const closures = new ClosureReader({ realStoreDir: () => Promise.resolve(join(root, 'store')) });
+    await assert.rejects(closureOf(BY_INFO, mountPoints(A, B), { closures }), {
+      code: 'FailedPrecondition',
+      message: /store-paths cannot be read: .*; pull the image again/,
+    });
+    const { closure } = (await closureOf(BY_INFO, marked(INFO), { closures })) ?? {};
+    assert.deepEqual(closure, info);
+  });
 
   for (const [what, labels, tree, message] of [
     ['an ordinary layer', BY_INFO, { 'etc/passwd': 'root' }, /is no Nix layer/],
