@@ -1,16 +1,18 @@
 import { readFile } from 'node:fs/promises';
 import { bindShared } from './mount.ts';
+import { realPath } from './mounts-below.ts';
 
 /**
  * Sees to it that what is mounted below a directory appears in other mount namespaces, too: those that were made after this, and
  * earlier ones where the directory's file system was shared already, as systemd shares all.
  *
- * @param directory exists.
+ * @param directory exists; symlinks to it are followed.
  * @throws StatusError with the words of mount(8).
  */
 export async function shareMounts(directory: string): Promise<void> {
-  if (isShared(directory, await readFile('/proc/self/mountinfo', 'utf8'))) return;
-  await bindShared(directory);
+  const real = await realPath(directory);
+  if (isShared(real, await readFile('/proc/self/mountinfo', 'utf8'))) return;
+  await bindShared(real);
 }
 
 /** True when the mount that holds `directory` is shared. Source: proc_pid_mountinfo(5). */
