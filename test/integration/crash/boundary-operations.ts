@@ -230,7 +230,7 @@ async function unpack(
 
 /**
  * Commit. containerd rolls its own change back when it gets no answer, though ours may stand: then its key has no snapshot
- * any more, and a client starts anew from Prepare, as the unpacker does.
+ * any more, and a client starts anew from Prepare, as the unpacker does. So it does where what it unpacked was lost.
  */
 async function commit(
   world: World,
@@ -244,7 +244,8 @@ async function commit(
   try {
     await work();
   } catch (error) {
-    if (!isCode(error, 'NotFound')) throw error;
+    const isLost = world.hasLostFiles && isCode(error, 'InvalidArgument');
+    if (!isLost && !isCode(error, 'NotFound')) throw error;
     await world.snapshots.Remove({ snapshotter: 'nix', key });
     await unpack(world, key, parent, {});
     await work();

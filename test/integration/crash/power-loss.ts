@@ -35,7 +35,9 @@ export const POWER_LOSS: Disaster = {
       mount --bind ${BOOT_ID} /proc/sys/kernel/random/boot_id`);
     await boot(node, '0');
   },
-  async strike({ node }) {
+  async strike(world) {
+    const { node } = world;
+    world.hasLostFiles = true;
     const [from, to] = [`${IMAGES}/now`, `${IMAGES}/${randomUUID()}`];
     await node.sh(`
       cp --sparse=always "$(readlink ${from})" ${to}

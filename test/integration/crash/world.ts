@@ -39,6 +39,8 @@ export class World {
   #ticker = '';
   #collections = 0;
   kills = 0;
+  /** Whether files that nobody had synced were lost; containerd does not sync what it unpacks. */
+  hasLostFiles = false;
 
   private constructor(parts: Pick<World, 'node' | 'snapshotter' | 'containerd' | 'closure'>) {
     this.node = parts.node;
