@@ -10,7 +10,7 @@ describe('a recording', () => {
   it('is what a command wrote, with colours and times', async () => {
     const script = `import { styleText } from 'node:util';
       process.stdout.write(styleText('bold', 'one', { stream: process.stdout }) + '\\n');
-      setTimeout(() => process.stdout.write('two\\n'), 50);`;
+      setTimeout(() => process.stdout.write('two\\n'), 400);`;
     const cast = await record(process.execPath, ['--input-type=module', '--eval', script]);
     assert.equal(cast.events.map(([, text]) => text).join(''), '\x1b[1mone\x1b[22m\r\ntwo\r\n');
     const [first = 0, last = 0] = [cast.events[0]?.[0], cast.events.at(-1)?.[0]];
