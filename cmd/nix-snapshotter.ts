@@ -28,7 +28,7 @@ const LOG_LEVEL = {
 } as const;
 
 const EXIT_CODES =
-  'Exit codes: 0 done; 1 failed; 2 wrong use: a flag, an argument, or the configuration file.';
+  'Exit codes: 0 done; 1 failed; 2 wrong use: a flag, an argument, or what the configuration file says.';
 
 const parser = yargs(hideBin(process.argv))
   .scriptName('nix-snapshotter')

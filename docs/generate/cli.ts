@@ -4,7 +4,7 @@ const TOP = `# Commands
 
 <!-- written by npm run docs: do not edit -->
 
-What \`--help\` says. Exit codes: 0 done; 1 failed; 2 wrong use: a flag, an argument, or the configuration file. Errors go to
+What \`--help\` says. Exit codes: 0 done; 1 failed; 2 wrong use: a flag, an argument, or what the configuration file says. Errors go to
 stderr, in one line each. The keys of the configuration file are in [configuration](configuration.md), what the
 commands do in [set-up](setup.md) and [nix2container](nix2container.md).
 `;
