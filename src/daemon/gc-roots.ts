@@ -32,12 +32,13 @@ export interface SnapshotRoots {
   readonly release: () => Promise<number>;
 }
 
-/** Reads which snapshots have a root, and begins to watch the store's space. */
+/** Removes what a kill left of roots, reads which snapshots have one, and begins to watch the store's space. */
 export async function openGcRoots(
   { config, layout }: SnapshotRootsOptions,
   { ungated, realStoreDir, log, undo }: SnapshotRootsDeps,
 ): Promise<SnapshotRoots> {
   const gcRoots = new GcRoots({ directory: layout.gcRoots });
+  await gcRoots.removeDrafts();
   const rooted = (await gcRoots.list()).filter((id) => gcRoots.has(id));
   const release = async () => (await retired.releaseAll()) + (await ungated.releaseOld(PULL_MS));
   const space = undo.use(

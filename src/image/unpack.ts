@@ -82,7 +82,8 @@ async function prepare(
 ) {
   for (let tries = 1; ; tries++) {
     try {
-      return (await session.snapshots.Prepare(request, session.call)).mounts;
+      const { call } = session;
+      return (await untilReconnected(() => session.snapshots.Prepare(request, call), call.signal)).mounts;
     } catch (error) {
       if (!(error instanceof StatusError)) throw error;
       const name = request.labels[REF_LABEL] ?? '';

@@ -3,8 +3,9 @@ import { lutimes, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, messageOf, StatusError } from '../errors.ts';
 
-/** `<id>`, or `.<n>_<id>`: what Nix leaves of a root it was making when it was killed (nix `replaceSymlink`). */
+/** `<id>`, or `.<n>_<id>`: what we or Nix (`replaceSymlink`) leave of a root that was being made when its maker was killed. */
 const ROOT_NAME = /^(?:\.\d+_)?(\d{1,15})$/;
+const DRAFT_NAME = /^\.\d+_\d{1,15}$/;
 
 /**
  * The GC roots of snapshots: one symlink `<directory>/<snapshot id>` each, registered with Nix as an indirect root.
@@ -47,6 +48,14 @@ export class GcRoots {
     const names = await this.#named(() => readdir(this.directory));
     const ids = names.map((name) => ROOT_NAME.exec(name)?.[1]).filter((id) => id !== undefined);
     return [...new Set(ids.map(Number))].toSorted((one, other) => one - other);
+  }
+
+  /** Removes what is left of roots that were being made when their maker was killed. To be called while nobody makes roots. */
+  async removeDrafts(): Promise<void> {
+    const names = await this.#named(() => readdir(this.directory));
+    for (const name of names.filter((each) => DRAFT_NAME.test(each))) {
+      await this.#named(() => rm(join(this.directory, name), { force: true }));
+    }
   }
 
   /** Removes everything of a snapshot; nothing there is no error. */

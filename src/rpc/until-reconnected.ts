@@ -4,6 +4,9 @@ import { StatusError } from '../errors.ts';
 /** containerd waits up to 3 s between tries to connect to a proxy plugin (`cmd/containerd/server`). */
 const RECONNECT_MS = 10_000;
 const RETRY_MS = 250;
+/** What gRPC of Go says of a connection, in containerd's answer: not of the work that was asked for, which may be Unavailable, too. */
+const CONNECTION_LOST =
+  /connection error: desc|error reading from server|transport is closing|client connection is closing/;
 
 /**
  * Asks containerd for something of a proxy plugin that may just have been started: until containerd has found it again, it refuses
@@ -17,8 +20,7 @@ export async function untilReconnected<T>(ask: () => Promise<T>, signal?: AbortS
     try {
       return await ask();
     } catch (error) {
-      // It says so by Unavailable, or by Unknown and the words of its client.
-      const isAway = error instanceof StatusError && ['Unavailable', 'Unknown'].includes(error.code);
+      const isAway = error instanceof StatusError && CONNECTION_LOST.test(error.message);
       if (!isAway || performance.now() > deadline) throw error;
       await sleep(RETRY_MS, undefined, signal === undefined ? {} : { signal });
     }

@@ -32,6 +32,13 @@ describe('GcRoots', () => {
     assert.deepEqual(readdirSync(roots.directory), ['.1_11', '11']);
   });
 
+  it('removes what is left of roots that were being made, and nothing else', async () => {
+    for (const name of ['1', '.2_1', '.12_7', '.2_x', 'other'])
+      writeFileSync(join(roots.directory, name), '');
+    await roots.removeDrafts();
+    assert.deepEqual(readdirSync(roots.directory), ['.2_x', '1', 'other']);
+  });
+
   it('names its directory when it cannot be used', async () => {
     writeFileSync(join(base, 'file'), '');
     const broken = new GcRoots({ directory: join(base, 'file', 'gcroots') });
