@@ -17,7 +17,7 @@ import { printMinutes, Stopwatch } from './stopwatch.ts';
 const SUITES = [
   { suite: 'unit', concurrency: 2 },
   { suite: 'contract', concurrency: 1 },
-  { suite: 'integration', concurrency: 3 },
+  { suite: 'integration', concurrency: 4 },
   { suite: 'e2e', concurrency: 2 },
 ] as const;
 

@@ -79,7 +79,7 @@ export const FEATURES: readonly Feature[] = [
   {
     feature: "`nix:0/nix/store/…` by CRI's [image service](cri.md)",
     proofs: [{ suite: 'CRI image service' }],
-    instead: { '2.2': FULL, '2.3': FULL },
+    instead: { '2.1': FULL, '2.2': FULL, '2.3': FULL },
   },
   {
     feature: 'derivations and flakes that are [built](resolver.md#building) at pull',
