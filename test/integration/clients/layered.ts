@@ -141,9 +141,10 @@ export function layeredSuite(row: AvailableRow): void {
       const layers = [{ entries: await busyboxEntries(rig.node), annotations: held?.annotations ?? {} }];
       await rig.node.writeFile('/tmp/images/forged.tar', await ociArchive({ name: FORGED, layers }));
       await rig.nix2container(['load', '/tmp/images/forged.tar']);
-      const command = ['/bin/busybox', 'ls', '/nix'];
-      const { stdout } = await runContainer(rig, { image: FORGED, id: 'forged', reject: false }, command);
-      assert.match(stdout, /\/nix: No such file or directory/);
+      const command = ['/bin/busybox', 'ls', '/'];
+      const { stdout } = await runContainer(rig, { image: FORGED, id: 'forged' }, command);
+      const names = stdout.split('\n');
+      assert.ok(names.includes('bin') && !names.includes('nix'), stdout);
       assert.match(await rig.snapshotter.logs(), /not what its annotations say/);
     });
 
