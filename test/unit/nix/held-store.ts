@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import { StatusError } from '../../../src/errors.ts';
+import { silentLog } from '../../../src/log.ts';
+import { RealiseQueue, type RealiseQueueOptions } from '../../../src/nix/realise-queue.ts';
 import type { NixStore, RealiseOptions, ReferenceGraph } from '../../../src/nix/store.ts';
 
 export const A = '/nix/store/00000000000000000000000000000000-a' as StorePath;
@@ -74,4 +76,13 @@ export function numbered(count: number, first: string): readonly StorePath[] {
 /** Lets everything that can go on without a timer or an event go on. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+}
+
+/** How long {@link queueOn} keeps the root of a caller that gave up, in milliseconds. */
+export const GRACE = 60_000;
+
+/** A queue on a store: two fetch at a time, long ones too, unless told. */
+export function queueOn(store: HeldStore, options: Partial<RealiseQueueOptions> = {}): RealiseQueue {
+  const defaults = { concurrency: 2, long: 0, maxWaiting: 100, graceMs: GRACE };
+  return new RealiseQueue({ ...defaults, ...options }, { store, log: silentLog });
 }

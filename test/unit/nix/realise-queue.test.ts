@@ -2,11 +2,8 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it, mock } from 'node:test';
 import type { StorePath } from '../../../src/closure/store-path.ts';
 import { StatusError } from '../../../src/errors.ts';
-import { silentLog } from '../../../src/log.ts';
-import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
-import { A, B, HeldStore, numbered, settle } from './held-store.ts';
-
-const GRACE = 60_000;
+import type { RealiseQueue } from '../../../src/nix/realise-queue.ts';
+import { A, B, GRACE, HeldStore, numbered, queueOn, settle } from './held-store.ts';
 
 let store: HeldStore;
 let queue: RealiseQueue;
@@ -18,10 +15,7 @@ describe('RealiseQueue', () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     context.after(() => mock.timers.reset());
     store = new HeldStore();
-    queue = new RealiseQueue(
-      { concurrency: 2, long: 0, maxWaiting: 100, graceMs: GRACE },
-      { store, log: silentLog },
-    );
+    queue = queueOn(store);
   });
 
   it('realises once for callers that come together, and gives each its root', async () => {
@@ -186,10 +180,7 @@ describe('RealiseQueue', () => {
   });
 
   it('refuses more callers than may wait, but never its own work', async () => {
-    queue = new RealiseQueue(
-      { concurrency: 1, long: 0, maxWaiting: 2, graceMs: GRACE },
-      { store, log: silentLog },
-    );
+    queue = queueOn(store, { concurrency: 1, maxWaiting: 2 });
     const paths = numbered(4, '2');
     const all = paths.slice(0, 2).map((path, index) => queue.realise([path], `/r/${index}`));
     await assert.rejects(queue.realise([A], '/r/a'), {
@@ -210,10 +201,7 @@ describe('RealiseQueue', () => {
   });
 
   it('refuses no client because of its own work, however much of that waits', async () => {
-    queue = new RealiseQueue(
-      { concurrency: 1, long: 0, maxWaiting: 2, graceMs: GRACE },
-      { store, log: silentLog },
-    );
+    queue = queueOn(store, { concurrency: 1, maxWaiting: 2 });
     const own = numbered(3, '2').map((path, index) =>
       queue.realise([path], `/s/${index}`, { background: true }),
     );

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it, mock } from 'node:test';
 import type { StorePath } from '../../../src/closure/store-path.ts';
-import { silentLog } from '../../../src/log.ts';
 import { NOTHING_YET } from '../../../src/nix/realise-job.ts';
-import { RealiseQueue } from '../../../src/nix/realise-queue.ts';
-import { A, HeldStore, numbered, settle } from './held-store.ts';
-
-const GRACE = 60_000;
+import type { RealiseQueue } from '../../../src/nix/realise-queue.ts';
+import { A, HeldStore, numbered, queueOn, settle } from './held-store.ts';
 
 let store: HeldStore;
 let queue: RealiseQueue;
@@ -18,10 +15,7 @@ describe('the turns of a RealiseQueue', () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     context.after(() => mock.timers.reset());
     store = new HeldStore();
-    queue = new RealiseQueue(
-      { concurrency: 2, long: 0, maxWaiting: 100, graceMs: GRACE },
-      { store, log: silentLog },
-    );
+    queue = queueOn(store);
   });
 
   it('runs no more than its concurrency', async () => {
@@ -55,10 +49,7 @@ describe('the turns of a RealiseQueue', () => {
   });
 
   it('lets a small closure pass any number of large ones', async () => {
-    queue = new RealiseQueue(
-      { concurrency: 1, long: 2, maxWaiting: 100, graceMs: GRACE },
-      { store, log: silentLog },
-    );
+    queue = queueOn(store, { concurrency: 1, long: 2 });
     const large = numbered(4, '2').map((path, index) => queue.realise([path], `/r/${index}`));
     for (const index of [0, 1, 2, 3]) {
       await settle();
@@ -85,10 +76,7 @@ describe('the turns of a RealiseQueue', () => {
   });
 
   it('does so with those that take long, whatever their size', async () => {
-    queue = new RealiseQueue(
-      { concurrency: 1, long: 1, maxWaiting: 100, graceMs: GRACE },
-      { store, log: silentLog },
-    );
+    queue = queueOn(store, { concurrency: 1, long: 1 });
     const slow = numbered(2, '2').map((path, index) => queue.realise([path], `/r/${index}`));
     await settle();
     assert.equal(store.calls.length, 1);
